@@ -1,0 +1,66 @@
+# The two commands that matter: `make demo` and `make test`. Both install what a bare Debian or Ubuntu machine
+# lacks, where they may; elsewhere they say what is missing.
+
+# Flags in the environment would replace those of .cargo/config.toml, and the binary would not be static.
+unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
+
+CARGO ?= cargo
+FIREDRILL := $(CARGO) run --release --locked --quiet --
+
+.PHONY: help demo build test truth packets check schema sample bench stack-up stack-down
+
+help:
+	@echo 'make demo        a real drill against a shop of its own, in a minute (after the build)'
+	@echo 'make build       the release binary, static; its path is printed'
+	@echo 'make test        format, lints, and every test, those against Docker included'
+	@echo 'make truth       an outage measured to a request interval + 5 ms; wants a quiet machine'
+	@echo 'make packets     the packet engine of the faults to come, against real packets; wants a quiet machine'
+	@echo 'make check       format and lints only'
+	@echo 'make schema      write scenarios/schema.json and README.md again'
+	@echo 'make sample      run the demo and put its review into reports/sample'
+	@echo 'make bench       measure load, faults and start side by side with peers (installs them)'
+	@echo 'make stack-up    HAProxy, two nginx and a Redis, to drill against (make stack-down removes them)'
+
+demo:
+	@bash .ci/ready build docker
+	@echo '== building (a few minutes the first time)'
+	@$(CARGO) build --release --locked
+	@$(FIREDRILL) demo
+
+build:
+	@bash .ci/ready build
+	@$(CARGO) build --release --locked
+	@find target -path '*/release/firedrill' -type f -printf '%p  %s bytes\n'
+
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --quiet --all-targets -- -D warnings
+
+test:
+	@bash .ci/ready build docker
+	@$(MAKE) --no-print-directory check
+	$(CARGO) test --locked
+
+truth:
+	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked --test it truth_outage:: -- --test-threads 1 --nocapture
+
+packets:
+	$(CARGO) test --locked --test it packets:: -- --ignored --test-threads 1 --nocapture
+
+schema:
+	@$(FIREDRILL) schema > scenarios/schema.json.new && mv scenarios/schema.json.new scenarios/schema.json
+	@$(FIREDRILL) schema --reference > scenarios/README.md.new && mv scenarios/README.md.new scenarios/README.md
+
+sample:
+	@bash .ci/ready build docker
+	@bash .ci/sample
+
+bench:
+	@bash .ci/ready build docker python3
+	@$(CARGO) build --release --locked
+	@sh bench/load.sh
+	@python3 tests/bench/fire.py
+	@sh tests/bench/startup.sh
+
+stack-up stack-down:
+	@bash scenarios/stacks/web/$(subst stack-,,$@)

@@ -1,0 +1,25 @@
+//! What runs inside the helper container, in the target's network namespace: the packet engine and the lease.
+//!
+//! `protocol` is what runner and agent say to each other; `session` obeys, and undoes everything when the `lease` is
+//! over. `network` keeps two things in step: `rules`, our table (`nft` over `netlink`), which the kernel removes when we
+//! die; and `engine`, the packet thread, which takes packets from `nfqueue`, asks the pure models in `shape` what
+//! becomes of them, keeps them in `held`, and sends its copies by `inject`. `traffic` says which packets are meant.
+
+pub mod engine;
+mod fates;
+mod ground;
+mod held;
+mod inject;
+mod lease;
+mod netlink;
+pub mod network;
+mod nfqueue;
+pub mod nft;
+pub mod packet;
+pub mod protocol;
+mod receipts;
+mod rules;
+pub mod session;
+pub mod shape;
+mod tally;
+pub mod traffic;

@@ -1,0 +1,159 @@
+//! The timeline: what the runner and the engine recorded, and what the request log shows, in one order.
+
+use super::{
+    FaultFindings, Happening, Interval, Ledger, ProbeFindings, Source, TimelineRow,
+    around::{Change, change},
+};
+use crate::{
+    clock::At,
+    event::{Event, EventKind, Phase},
+};
+
+/// All rows, in order.
+pub fn timeline(
+    events: &[Event],
+    faults: &[FaultFindings],
+    probes: &[ProbeFindings],
+    ledger: &mut Ledger,
+) -> Vec<TimelineRow> {
+    let mut trips = 0;
+    let mut rows: Vec<TimelineRow> = events.iter().filter_map(|event| recorded(event, &mut trips, ledger)).collect();
+    rows.extend(faults.iter().flat_map(effects));
+    rows.extend(probes.iter().flat_map(seen_by));
+    rows.sort_by_key(|row| row.at);
+    rows
+}
+
+fn recorded(event: &Event, trips: &mut usize, ledger: &mut Ledger) -> Option<TimelineRow> {
+    let (source, milestone, what) = match &event.kind {
+        EventKind::Noted { kind, text, who } => {
+            (Source::Person, true, Happening::Noted { kind: *kind, text: text.clone(), who: who.clone() })
+        }
+        EventKind::ContainerChanged { target, event } => {
+            let change = change(event)?;
+            let worth = !target && matches!(change, Change::OutOfMemory | Change::Died | Change::Health("unhealthy"));
+            let what = Happening::ContainerChanged {
+                container: event.name.clone(),
+                action: event.action.clone(),
+                exit_code: event.exit_code,
+                target: *target,
+            };
+            (Source::Engine, worth, what)
+        }
+        EventKind::GuardTripped { .. } => {
+            *trips += 1;
+            (Source::Runner, true, Happening::GuardTripped { trip: *trips - 1 })
+        }
+        kind => {
+            let (milestone, what) = by_runner(kind)?;
+            (Source::Runner, milestone, what)
+        }
+    };
+    Some(TimelineRow {
+        at: event.at,
+        give_or_take_ns: None,
+        source,
+        what,
+        milestone,
+        evidence: vec![ledger.line(event.seq + 1)],
+    })
+}
+
+/// What the runner did, and whether it belongs to the shortest story.
+fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
+    Some(match kind {
+        EventKind::RunStarted(_) => (false, Happening::RunStarted),
+        EventKind::TargetsResolved { targets, .. } => {
+            (false, Happening::TargetsChosen(targets.values().map(Vec::len).sum()))
+        }
+        EventKind::LoadStarted { .. } => (false, Happening::LoadStarted),
+        EventKind::PhaseStarted(phase) => (*phase == Phase::Recovery, Happening::PhaseStarted(*phase)),
+        EventKind::BaselineJudged { attempt, met, .. } => {
+            (!met, Happening::BaselineJudged { attempt: *attempt, met: *met })
+        }
+        EventKind::GatePassed => (true, Happening::GatePassed),
+        EventKind::NotStarted(why) => (true, Happening::NotStarted(why.clone())),
+        EventKind::FaultRequested { fault, .. } => (false, Happening::FaultRequested(*fault)),
+        EventKind::Operated(done) => {
+            let error = match &done.outcome {
+                Err(error) => error.to_string(),
+                Ok(outcome) if !outcome.succeeded() => "the command did not end with 0".to_owned(),
+                Ok(_) => return None,
+            };
+            let (fault, undo, container) = (done.fault, done.undo, done.container.clone());
+            (true, Happening::OperationFailed { fault, undo, container, error })
+        }
+        EventKind::FaultChecked { fault, container, proven, seen } => {
+            let (container, seen) = (container.clone(), seen.clone());
+            (!proven, Happening::FaultChecked { fault: *fault, container, proven: *proven, seen })
+        }
+        EventKind::FaultSkipped { fault, why } => (true, Happening::FaultSkipped { fault: *fault, why: why.clone() }),
+        EventKind::FaultEnded { fault, container, by } => {
+            (true, Happening::FaultEnded { fault: *fault, container: container.clone(), by: by.clone() })
+        }
+        EventKind::UndoRequested { fault, why, .. } => (false, Happening::UndoRequested { fault: *fault, why: *why }),
+        EventKind::UndoChecked { fault, container, proven, .. } => {
+            (!proven, Happening::UndoChecked { fault: *fault, container: container.clone(), proven: *proven })
+        }
+        EventKind::StopRequested { by } => (true, Happening::StopRequested(by.clone())),
+        EventKind::EngineLost { detail } => (true, Happening::EngineLost(detail.clone())),
+        EventKind::EngineBack => (false, Happening::EngineBack),
+        EventKind::EvidenceLost { file, .. } => (true, Happening::EvidenceLost(file.clone())),
+        EventKind::WallClockStepped { by_ns } => (false, Happening::WallClockStepped(*by_ns)),
+        EventKind::CleanedUp { left } => (!left.is_empty(), Happening::CleanedUp { left: left.clone() }),
+        EventKind::RunEnded { complete } => (false, Happening::RunEnded { complete: *complete }),
+        EventKind::EngineFound(_)
+        | EventKind::LocksTaken { .. }
+        | EventKind::UndoRecorded { .. }
+        | EventKind::ContainerChanged { .. }
+        | EventKind::UsageSampled { .. }
+        | EventKind::ClockCompared { .. }
+        | EventKind::GuardTripped { .. }
+        | EventKind::Noted { .. }
+        | EventKind::LogsSaved { .. }
+        | EventKind::HistoryCaptured { .. } => return None,
+    })
+}
+
+fn row(within: Interval<At>, source: Source, what: Happening, evidence: &[super::EvidenceId]) -> TimelineRow {
+    let (at, vague) = (within.low, within.high.saturating_sub(within.low));
+    let give_or_take_ns = (vague > 0).then_some(vague);
+    TimelineRow { at, give_or_take_ns, source, what, milestone: true, evidence: evidence.to_vec() }
+}
+
+/// When containers felt a fault, and when they were free of it.
+fn effects(fault: &FaultFindings) -> Vec<TimelineRow> {
+    let mut rows = Vec::new();
+    for on in &fault.containers {
+        let evidence =
+            |undo: bool| on.operations.iter().filter(|o| o.undo == undo).map(|o| o.evidence).collect::<Vec<_>>();
+        let (id, container) = (fault.id, on.container.clone());
+        if let Some(at) = on.effective {
+            let what = Happening::FaultEffective { fault: id, container: container.clone() };
+            rows.push(row(at, Source::Engine, what, &evidence(false)));
+        }
+        if let Some(at) = on.removed {
+            let what = Happening::FaultRemoved { fault: id, container };
+            let undone = evidence(true);
+            rows.push(row(at, Source::Engine, what, if undone.is_empty() { &fault.evidence } else { &undone }));
+        }
+    }
+    rows
+}
+
+/// What the request log shows.
+fn seen_by(probe: &ProbeFindings) -> Vec<TimelineRow> {
+    let Some(impact) = &probe.impact else { return Vec::new() };
+    let add = |at, what| row(Interval { low: at, high: at }, Source::Probe, what, &impact.evidence);
+    let mut rows = vec![add(impact.start.low, Happening::ImpactBegan(probe.id))];
+    if let Some(at) = impact.mitigated {
+        rows.push(add(at, Happening::Mitigated(probe.id)));
+    }
+    if let Some(end) = impact.end.filter(|_| impact.confirmed) {
+        rows.push(add(end.high, Happening::Recovered(probe.id)));
+    }
+    if let Some(at) = impact.confirmed_at {
+        rows.push(TimelineRow { milestone: false, ..add(at, Happening::RecoveryConfirmed(probe.id)) });
+    }
+    rows
+}

@@ -1,0 +1,48 @@
+//! `firedrill idle`: the command of test containers. Ends at once on SIGTERM, though it is PID 1 there.
+
+use super::{Exit, Global};
+use crate::demo::stand_in::{self, Script};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Arguments of `firedrill idle`.
+#[derive(Debug, clap::Args)]
+pub struct Idle {
+    /// End by itself after so many seconds, with code 0.
+    #[arg(long, default_value_t = 3600)]
+    pub seconds: u64,
+    /// Answer HTTP on this port.
+    #[arg(long)]
+    pub http: Option<u16>,
+    /// How to answer when, from the start of the process.
+    #[arg(long, default_value = "0s:ok")]
+    pub script: Script,
+    /// Print when it was frozen.
+    #[arg(long)]
+    pub stamp: bool,
+}
+
+impl Idle {
+    /// Waits.
+    pub fn run(&self, _: &Global) -> anyhow::Result<Exit> {
+        if self.stamp {
+            std::thread::spawn(|| stand_in::stamp_freezes());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let serving = async {
+                match self.http {
+                    Some(port) => stand_in::serve(port, self.script.clone()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = terminate.recv() => {}
+                served = serving => served?,
+                () = tokio::time::sleep(Duration::from_secs(self.seconds)) => {}
+            }
+            Ok(Exit::Held)
+        })
+    }
+}

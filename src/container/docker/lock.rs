@@ -1,0 +1,77 @@
+//! One drill per target at a time: the lock is a container's *name*, which the engine gives away atomically.
+//! The container behind it holds nothing and is never started.
+
+use super::{Docker, image, setup::NewContainer};
+use crate::container::{ContainerError, ContainerId, Holder, RUN_LABEL};
+use bollard::models::ContainerInspectResponse;
+use std::{collections::BTreeMap, time::Duration};
+
+const IMAGE: &str = "firedrill-lock:1";
+const TARGET_LABEL: &str = "firedrill.lock";
+const RUNNER_LABEL: &str = "firedrill.runner";
+/// A name that is taken while its container is not to be seen yet is looked at so often, 50 ms apart.
+const LOOKS: usize = 40;
+
+fn name(target: &ContainerId) -> String {
+    format!("firedrill-lock-{}", target.id)
+}
+
+impl Docker {
+    pub(super) async fn take(&self, target: &ContainerId, holder: &Holder) -> Result<Option<Holder>, ContainerError> {
+        let lock = NewContainer {
+            name: name(target),
+            image: IMAGE.into(),
+            command: vec!["none".into()],
+            network_mode: Some("none".into()),
+            labels: BTreeMap::from([
+                (RUN_LABEL.into(), holder.run.clone()),
+                (TARGET_LABEL.into(), target.id.clone()),
+                (RUNNER_LABEL.into(), holder.runner.clone()),
+            ]),
+            ..NewContainer::default()
+        };
+        for _ in 0..LOOKS {
+            match self.create_container(&lock).await {
+                Ok(_) => return Ok(None),
+                Err(ContainerError::NotFound { .. }) => self.load_lock_image().await?,
+                Err(ContainerError::Conflict(_)) => match self.held(target).await? {
+                    Some((_, other)) if other == *holder => return Ok(None),
+                    Some((id, other)) if other.is_gone() => self.remove_container(&id).await?,
+                    Some((_, other)) => return Ok(Some(other)),
+                    None => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ContainerError::Conflict(format!("the name {} is taken by something that cannot be seen", name(target))))
+    }
+
+    pub(super) async fn give_back(&self, target: &ContainerId, run: &str) -> Result<(), ContainerError> {
+        match self.held(target).await? {
+            Some((id, holder)) if holder.run == run => self.remove_container(&id).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The lock's own id, so that nobody removes a lock that another has taken meanwhile; and who holds it.
+    pub(super) async fn held(&self, target: &ContainerId) -> Result<Option<(String, Holder)>, ContainerError> {
+        match self.ask(self.client.inspect_container(&name(target), None)).await {
+            Ok(answer) => Ok(Some(read(answer))),
+            Err(ContainerError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn load_lock_image(&self) -> Result<(), ContainerError> {
+        let labels = BTreeMap::from([(RUN_LABEL.to_owned(), "lock".to_owned())]);
+        let recipe = image::Recipe { tag: IMAGE.into(), labels, ..image::Recipe::default() };
+        let packed = image::pack(&recipe, &[]).map_err(|e| ContainerError::Conflict(e.to_string()))?;
+        self.load(IMAGE, packed).await.map(drop)
+    }
+}
+
+fn read(answer: ContainerInspectResponse) -> (String, Holder) {
+    let mut labels = answer.config.and_then(|config| config.labels).unwrap_or_default();
+    let mut label = |name: &str| labels.remove(name).unwrap_or_default();
+    (answer.id.unwrap_or_default(), Holder { run: label(RUN_LABEL), runner: label(RUNNER_LABEL) })
+}

@@ -1,0 +1,56 @@
+//! Notices when a held fault ends without us: a person, a restart policy, a restarted engine.
+
+use super::{
+    drill::Drill,
+    ledger::{Entry, Life},
+    proof,
+};
+use crate::{
+    container::{Container, State},
+    event::EventKind,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+
+/// How often held faults are looked at when no event calls for it (networks have no container events).
+const STEP: Duration = Duration::from_secs(2);
+
+impl Drill {
+    /// Looks at held faults whenever something happened to a target, and every two seconds.
+    pub(crate) async fn watch_holds(self: Arc<Self>, stirred: Arc<Notify>) {
+        loop {
+            tokio::select! {
+                () = stirred.notified() => {}
+                () = tokio::time::sleep(STEP) => {}
+            }
+            for entry in self.ledger.snapshot() {
+                if entry.life == Life::Active && entry.seen && proof::lasting(&entry.injection.proof) {
+                    self.check_hold(&entry).await;
+                }
+            }
+        }
+    }
+
+    async fn check_hold(&self, entry: &Entry) {
+        let injection = &entry.injection;
+        let (Ok(now), Some(before)) = (self.containers.inspect(&injection.on).await, self.snapshot(&injection.on))
+        else {
+            return;
+        };
+        let (holds, _) = proof::seen(&injection.proof, before, &now, None);
+        if holds || !self.ledger.end_if_active(entry.fault, &injection.on) {
+            return;
+        }
+        let by = by_whom(before, &now);
+        self.record.tell(EventKind::FaultEnded { fault: entry.fault, container: injection.name.clone(), by });
+    }
+}
+
+fn by_whom(before: &Container, now: &Container) -> String {
+    match now.state {
+        _ if now.restart_count > before.restart_count => "restart policy".into(),
+        State::Running if now.started_at != before.started_at => "started by someone else".into(),
+        State::Running => "ended by someone else".into(),
+        state => format!("the container is {}", state.name()),
+    }
+}

@@ -1,0 +1,63 @@
+//! Reading a fault back: is what should be seen, seen?
+
+use super::drill::{Done, succeeded};
+use crate::{
+    container::{Container, State},
+    fault::Proof,
+};
+
+/// Whether `now` shows the proof, and what was seen, for people.
+pub(crate) fn seen(proof: &Proof, before: &Container, now: &Container, last: Option<&Done>) -> (bool, String) {
+    let state = now.state.name();
+    match proof {
+        Proof::NotRunning => (!runs(now.state), ended(now)),
+        Proof::Paused => (now.state == State::Paused, state.into()),
+        Proof::Restarted => {
+            let later = now.started_at != before.started_at;
+            let again = if later { "started again" } else { "not started again" };
+            (later && now.state == State::Running, format!("{state}, {again}"))
+        }
+        Proof::OffNetwork(network) => {
+            let on = now.networks.contains_key(network);
+            (!on, format!("{} network {network}", if on { "still on" } else { "off" }))
+        }
+        Proof::CommandSucceeded => match last {
+            Some(Ok(outcome)) if succeeded(&Ok(outcome.clone())) => (true, "the command ended with 0".into()),
+            Some(Ok(crate::container::OpOutcome::Exited { code, .. })) => {
+                (false, format!("the command ended with {code}"))
+            }
+            Some(Err(error)) => (false, error.to_string()),
+            Some(Ok(_)) | None => (false, "the command did not run".into()),
+        },
+    }
+}
+
+/// Whether a fault with this proof can be seen to last, so that its end without us can be noticed.
+pub(crate) fn lasting(proof: &Proof) -> bool {
+    match proof {
+        Proof::NotRunning | Proof::Paused | Proof::OffNetwork(_) => true,
+        Proof::Restarted | Proof::CommandSucceeded => false,
+    }
+}
+
+/// What a container looks like while a fault with this proof is on it.
+pub(crate) fn under(proof: &Proof, container: &mut Container) {
+    match proof {
+        Proof::NotRunning => container.state = State::Exited,
+        Proof::Paused => container.state = State::Paused,
+        Proof::OffNetwork(network) => drop(container.networks.remove(network)),
+        Proof::Restarted | Proof::CommandSucceeded => {}
+    }
+}
+
+/// Whether processes of the container are there, frozen or not.
+pub(crate) fn runs(state: State) -> bool {
+    matches!(state, State::Running | State::Paused | State::Restarting)
+}
+
+fn ended(now: &Container) -> String {
+    match now.exit_code {
+        Some(code) if !runs(now.state) => format!("{}, code {code}", now.state.name()),
+        _ => now.state.name().into(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The terms of a drill: what the journal keeps of the scenario so that it can be judged for ever.
+
+use super::{ProbePlan, ProbeWork, Step};
+use crate::{
+    event::{FaultTerms, ProbeKind, ProbeTerms, Terms},
+    fault::Fault,
+    load::{HttpSettings, TcpSettings},
+    scenario::{FaultEntry, Probe, ProbeSettings, Scenario},
+};
+
+/// Everything that judging needs, as far as the scenario says it: addresses may name a target still, and which
+/// containers a fault hits is not known yet. A run begins with these, before it has asked any engine.
+pub fn promised(scenario: &Scenario) -> Terms {
+    Terms {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone().unwrap_or_else(|| scenario.name.clone()),
+        hypothesis: scenario.hypothesis.clone(),
+        of: scenario.of.clone(),
+        owner: scenario.owner.clone(),
+        tags: scenario.tags.clone(),
+        probes: scenario.probes.iter().map(probe_terms).collect(),
+        expect: scenario.expect.clone(),
+        guards: scenario.abort.clone(),
+        timing: scenario.timing,
+        faults: scenario.faults.iter().map(fault_terms).collect(),
+    }
+}
+
+/// The same, resolved.
+pub(super) fn terms(scenario: &Scenario, probes: &[ProbePlan], steps: &[Step]) -> Terms {
+    let mut terms = promised(scenario);
+    for (probe, planned) in terms.probes.iter_mut().zip(probes) {
+        match &planned.work {
+            ProbeWork::Http(http) => probe.subject = request(http),
+            ProbeWork::Tcp(tcp) => probe.subject = connection(tcp),
+            ProbeWork::Exec { .. } | ProbeWork::Health { .. } => {}
+        }
+    }
+    for step in steps {
+        terms.faults[step.fault].containers = step.injections.iter().map(|injection| injection.name.clone()).collect();
+    }
+    terms
+}
+
+fn probe_terms(probe: &Probe) -> ProbeTerms {
+    let (kind, subject) = match &probe.kind {
+        ProbeSettings::Http(http) => (ProbeKind::Http, request(http)),
+        ProbeSettings::Tcp(tcp) => (ProbeKind::Tcp, connection(tcp)),
+        ProbeSettings::Exec(exec) => {
+            let place = exec.target.as_deref().unwrap_or("this host");
+            (ProbeKind::Exec, format!("`{}` in {place}", exec.command.join(" ")))
+        }
+        ProbeSettings::Health { target } => (ProbeKind::Health, format!("health of {target}")),
+    };
+    ProbeTerms {
+        name: probe.name.clone(),
+        kind,
+        load: probe.load,
+        subject,
+        rate: probe.rate,
+        timeout: probe.timeout,
+        max_in_flight: probe.max_in_flight,
+        slo: probe.slo,
+    }
+}
+
+/// Secrets are still `${env:NAME}` here.
+fn request(http: &HttpSettings) -> String {
+    format!("{} {}", http.method, http.url)
+}
+
+fn connection(tcp: &TcpSettings) -> String {
+    format!("tcp {}", tcp.address)
+}
+
+fn fault_terms(entry: &FaultEntry) -> FaultTerms {
+    FaultTerms {
+        kind: entry.fault.kind().into(),
+        label: label(entry),
+        containers: vec![],
+        at: entry.at,
+        length: entry.length,
+        held: entry.fault.held(),
+    }
+}
+
+/// `kill cache (SIGKILL)`.
+pub(super) fn label(entry: &FaultEntry) -> String {
+    let detail = match &entry.fault {
+        Fault::Kill { signal } => signal.clone(),
+        Fault::Stop { grace: Some(grace) } | Fault::Restart { grace: Some(grace), one_by_one: None } => {
+            format!("{grace} of grace")
+        }
+        Fault::Restart { one_by_one: Some(_), .. } => "one by one".into(),
+        Fault::Disconnect { network } => format!("from {network}"),
+        Fault::Exec { command, .. } => command.join(" "),
+        Fault::Stop { grace: None } | Fault::Restart { .. } | Fault::Pause => String::new(),
+    };
+    let plain = format!("{} {}", entry.fault.kind(), entry.target);
+    if detail.is_empty() { plain } else { format!("{plain} ({detail})") }
+}

@@ -1,0 +1,221 @@
+//! What needs a person: at most five questions, each about a moment, asking what or how, never why or who.
+
+use super::{
+    look::{Look, list},
+    verdict::{capital, criterion_reading},
+};
+use crate::{
+    analysis::{Bounded, Criterion, CriterionStatus, FigureKind, Hypothesis, Value, Why, Word},
+    clock::At,
+    event::{NoteKind, Phase},
+    review::quantity,
+};
+use serde::Serialize;
+
+/// How many questions reach a reviewer.
+const MOST: usize = 5;
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Prompt {
+    /// What it is about, in a word or two.
+    pub about: &'static str,
+    /// The question.
+    pub text: String,
+    /// About how long it takes.
+    pub minutes: u32,
+}
+
+/// The most pressing ones, in the order of their weight.
+pub fn prompts(look: &Look<'_>) -> Vec<Prompt> {
+    let rules: [fn(&Look<'_>) -> Option<Prompt>; 12] = [
+        unproven_undo,
+        not_started,
+        undecided,
+        broken,
+        not_recovered,
+        first_sight,
+        restored_by_removal,
+        neighbour,
+        decision_noted,
+        changed_since,
+        low_margin,
+        no_impact,
+    ];
+    rules.iter().filter_map(|rule| rule(look)).take(MOST).collect()
+}
+
+fn ask(about: &'static str, minutes: u32, text: String) -> Option<Prompt> {
+    Some(Prompt { about, text, minutes })
+}
+
+fn unproven_undo(look: &Look<'_>) -> Option<Prompt> {
+    let left: Vec<String> = look
+        .findings
+        .faults
+        .iter()
+        .flat_map(|f| &f.containers)
+        .filter(|c| c.undo_proof.as_ref().is_none_or(|(proven, _)| !proven))
+        .map(|c| c.container.clone())
+        .collect();
+    let unproven = look.findings.verdict.word == Word::CleanupUnproven;
+    let names = if left.is_empty() { "the targets".into() } else { list(&left, 3) };
+    unproven.then_some(())?;
+    ask("Cleanup", 2, format!("What brings {names} back to the state before the drill, and how is that checked?"))
+}
+
+fn not_started(look: &Look<'_>) -> Option<Prompt> {
+    look.not_started().then_some(())?;
+    ask("Next attempt", 2, "What needs to be different before this drill is tried again?".into())
+}
+
+fn undecided(look: &Look<'_>) -> Option<Prompt> {
+    let undecided = look.findings.verdict.hypothesis == Hypothesis::Undecided && !look.not_started();
+    undecided.then_some(())?;
+    let reasons = look.findings.verdict.reasons.iter().filter(|r| !matches!(r.why, Why::UndoUnproven { .. }));
+    let because =
+        reasons.map(|r| super::verdict::why(look, &r.why)).next().map(|r| format!("{r} ")).unwrap_or_default();
+    ask("Measurement", 1, format!("{because}What makes the next run decisive?"))
+}
+
+/// The broken criterion that is farthest from its bound.
+fn broken(look: &Look<'_>) -> Option<Prompt> {
+    let broken = || look.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
+    let farthest =
+        broken().filter(|c| c.what != Bounded::RecoveredWithin).min_by(|a, b| depth(a).total_cmp(&depth(b)))?;
+    let reading = criterion_reading(look, farthest);
+    ask(
+        "Expectation",
+        2,
+        format!(
+            "{}. What made the promised figure the expectation, and what in the system sets the measured one?",
+            capital(&reading)
+        ),
+    )
+}
+
+fn depth(criterion: &Criterion) -> f64 {
+    criterion.margin.unwrap_or(f64::MIN)
+}
+
+fn not_recovered(look: &Look<'_>) -> Option<Prompt> {
+    let main = look.main()?;
+    let impact = main.impact.as_ref()?;
+    let late = look
+        .findings
+        .criteria
+        .iter()
+        .find(|c| c.what == Bounded::RecoveredWithin && c.status == CriterionStatus::Broken);
+    let at = match (impact.end, late) {
+        (None, _) => look.findings.run.ended,
+        (Some(end), Some(_)) => end.middle(),
+        _ => return None,
+    };
+    let state = if impact.end.is_none() { "still degraded" } else { "only just back" };
+    ask(
+        "Recovery",
+        2,
+        format!(
+            "At {} {} was {state}. What has to happen for it to come back, and how long does each step take?",
+            look.moment(at),
+            main.name
+        ),
+    )
+}
+
+fn first_sight(look: &Look<'_>) -> Option<Prompt> {
+    let main = look.main()?;
+    let at: At = main.impact.as_ref()?.start.middle();
+    ask(
+        "Detection",
+        1,
+        format!(
+            "At {} the impact on {} began. What did you see on your dashboards and alerts then?",
+            look.moment(at),
+            main.name
+        ),
+    )
+}
+
+fn restored_by_removal(look: &Look<'_>) -> Option<Prompt> {
+    let under = look.figure(FigureKind::RecoveredUnderFault)?;
+    matches!(under.value, Ok(Value::Flag(false))).then_some(())?;
+    look.main()?.impact.as_ref()?.end?;
+    look.findings.faults.iter().any(|f| f.held).then_some(())?;
+    let removed = look.fault_window()?.1;
+    ask(
+        "Mitigation",
+        1,
+        format!(
+            "Service came back only after the fault was removed at {}. What limits the damage while such a fault lasts?",
+            look.moment(removed)
+        ),
+    )
+}
+
+fn neighbour(look: &Look<'_>) -> Option<Prompt> {
+    let targets = || look.findings.scope.targets.values().flatten();
+    let hit = look.findings.blast.iter().find(|n| n.bad && targets().all(|c| c.name != n.container))?;
+    let when = hit.health.iter().find(|(_, state)| state == "unhealthy").map(|(at, _)| *at);
+    let at = when.map(|at| format!(" at {}", look.moment(at))).unwrap_or_default();
+    ask(
+        "Blast radius",
+        1,
+        format!("{} was not a target and went bad{at}. What connects it to the fault?", hit.container),
+    )
+}
+
+fn decision_noted(look: &Look<'_>) -> Option<Prompt> {
+    let note = look.findings.notes.iter().find(|n| n.kind == NoteKind::Decided)?;
+    ask(
+        "Decision",
+        1,
+        format!(
+            "At {} it was noted as decided: {}. What were the options, and what spoke for this one?",
+            look.moment(note.at),
+            quoted(&note.text)
+        ),
+    )
+}
+
+/// Somebody's words, marked as such, and not too many.
+pub fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(120).collect();
+    let dots = if short.len() < text.len() { "…" } else { "" };
+    format!("\u{201c}{}{dots}\u{201d}", short.trim())
+}
+
+fn changed_since(look: &Look<'_>) -> Option<Prompt> {
+    let last = look.findings.earlier.first()?;
+    let word = look.findings.verdict.word.to_string();
+    (last.word != word && !look.not_started()).then_some(())?;
+    let changes = super::past::changes(look, last);
+    let known = if changes.is_empty() { String::new() } else { format!(" Known changes: {}.", list(&changes, 3)) };
+    ask(
+        "History",
+        1,
+        format!("The run before ({}) ended {}, this one {word}. What changed in between?{known}", last.run, last.word),
+    )
+}
+
+fn low_margin(look: &Look<'_>) -> Option<Prompt> {
+    look.findings.verdict.low_margin.then_some(())?;
+    let (_, at) = look.findings.verdict.smallest_margin?;
+    let reading = criterion_reading(look, look.findings.criteria.get(at)?);
+    ask("Margin", 1, format!("{}. What room does this need, and what creates it?", capital(&reading)))
+}
+
+fn no_impact(look: &Look<'_>) -> Option<Prompt> {
+    look.findings.verdict.no_impact.then_some(())?;
+    let main = look.main()?;
+    let during = main.phase(Phase::During)?;
+    ask(
+        "Next dose",
+        1,
+        format!(
+            "No impact was observed over {} at {}. What load or which harder variant tells more next time?",
+            quantity::plural(during.offered, "request", "requests"),
+            main.rate
+        ),
+    )
+}

@@ -1,0 +1,259 @@
+//! What users of the probes saw: before, during and after in one table, failures by class, and the facts beside.
+
+use super::{
+    Fact,
+    look::{Look, list},
+};
+use crate::{
+    analysis::{FigureKind, Neighbour, PhaseStats, ProbeFindings, Value},
+    event::Phase,
+    measure::Class,
+    review::quantity,
+};
+use serde::Serialize;
+
+/// One probe before, during and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImpactTable {
+    /// The probe.
+    pub probe: String,
+    /// What it is sent to.
+    pub subject: String,
+    /// Whether anything was promised of it.
+    pub judged: bool,
+    /// `before`, `during`, `after`, of those reached.
+    pub columns: Vec<&'static str>,
+    /// Name, one cell a column, and during / before where that makes sense.
+    pub rows: Vec<ImpactRow>,
+    /// Failures by class; empty if there were none.
+    pub classes: Vec<ClassRow>,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
+}
+
+/// One quantity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImpactRow {
+    /// `p99`
+    pub name: &'static str,
+    /// One a column.
+    pub cells: Vec<String>,
+    /// `14.2x`, or empty.
+    pub ratio: String,
+}
+
+/// One class of failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassRow {
+    /// `timeout`
+    pub class: &'static str,
+    /// One a column.
+    pub cells: Vec<String>,
+}
+
+const PHASES: [(Phase, &str); 3] = [(Phase::Baseline, "before"), (Phase::During, "during"), (Phase::Recovery, "after")];
+
+/// One a probe that sent anything, the main one first.
+pub fn tables(look: &Look<'_>) -> Vec<ImpactTable> {
+    let main = look.findings.main_probe;
+    let mut probes: Vec<&ProbeFindings> = look.findings.probes.iter().filter(|p| !p.phases.is_empty()).collect();
+    probes.sort_by_key(|p| (Some(p.id) != main, p.id));
+    probes.into_iter().map(|p| table(look, p)).collect()
+}
+
+fn table(look: &Look<'_>, probe: &ProbeFindings) -> ImpactTable {
+    let reached: Vec<(&PhaseStats, &'static str)> =
+        PHASES.iter().filter_map(|(phase, name)| Some((probe.phase(*phase)?, *name))).collect();
+    let stats: Vec<&PhaseStats> = reached.iter().map(|(s, _)| *s).collect();
+    let mut evidence: Vec<_> = stats.iter().flat_map(|s| s.evidence.iter().copied()).collect();
+    evidence.dedup();
+    ImpactTable {
+        probe: probe.name.clone(),
+        subject: probe.subject.clone(),
+        judged: probe.judged,
+        columns: reached.iter().map(|(_, name)| *name).collect(),
+        rows: rows(&stats),
+        classes: classes(&stats),
+        evidence: look.cite(&evidence),
+    }
+}
+
+type Pick = fn(&PhaseStats) -> Option<f64>;
+type Print = fn(f64) -> String;
+/// Name, where to find it, how to print it, whether during / before makes sense.
+type Quantity = (&'static str, Pick, Print, bool);
+
+fn rows(stats: &[&PhaseStats]) -> Vec<ImpactRow> {
+    let time = |v: f64| quantity::span(v as u64);
+    let quantities: [Quantity; 8] = [
+        ("offered", |s| Some(s.offered as f64), |v| quantity::count(v as u64), false),
+        ("failed", |s| Some(s.failed as f64), |v| quantity::count(v as u64), false),
+        ("error rate", |s| s.error_ratio, quantity::share, false),
+        ("good answers a second", |s| s.goodput, |v| crate::units::trimmed(v, 1), true),
+        ("p50", |s| s.response.p50.map(|v| v as f64), time, true),
+        ("p90", |s| s.response.p90.map(|v| v as f64), time, true),
+        ("p99", |s| s.response.p99.map(|v| v as f64), time, true),
+        ("p99.9", |s| s.response.p999.map(|v| v as f64), time, true),
+    ];
+    let mut rows: Vec<ImpactRow> = quantities
+        .iter()
+        .map(|(name, pick, print, compare)| ImpactRow {
+            name,
+            cells: stats.iter().map(|s| pick(s).map_or_else(|| absent(name, s), print)).collect(),
+            ratio: if *compare { ratio(stats, *pick) } else { String::new() },
+        })
+        .collect();
+    rows.push(ImpactRow {
+        name: "max",
+        cells: stats.iter().map(|s| s.response.max.map_or_else(|| "no answer".into(), quantity::span)).collect(),
+        ratio: ratio(stats, |s| s.response.max.map(|v| v as f64)),
+    });
+    rows
+}
+
+/// A percentile is withheld where N does not carry it.
+fn absent(name: &str, stats: &PhaseStats) -> String {
+    if !name.starts_with('p') {
+        return "not measured".into();
+    }
+    if stats.response.n == 0 { "no answer".into() } else { "N too small".into() }
+}
+
+/// During / before.
+fn ratio(stats: &[&PhaseStats], pick: Pick) -> String {
+    let of = |phase: Phase| stats.iter().find(|s| s.phase == phase).and_then(|s| pick(s));
+    match (of(Phase::Baseline), of(Phase::During)) {
+        (Some(before), Some(during)) if before > 0.0 => {
+            let times = during / before;
+            format!("{}x", crate::units::trimmed(times, if times < 10.0 { 2 } else { 0 }))
+        }
+        _ => String::new(),
+    }
+}
+
+fn classes(stats: &[&PhaseStats]) -> Vec<ClassRow> {
+    let count = |s: &PhaseStats, class: Class| s.by_class.iter().find(|(c, _)| *c == class).map_or(0, |(_, n)| *n);
+    Class::ALL
+        .into_iter()
+        .filter(|class| *class != Class::Ok && stats.iter().any(|s| count(s, *class) > 0))
+        .map(|class| ClassRow {
+            class: class.name(),
+            cells: stats.iter().map(|s| quantity::count(count(s, class))).collect(),
+        })
+        .collect()
+}
+
+/// Figures of the main probe beside its table.
+pub fn facts(look: &Look<'_>) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if let Some(degraded) = degraded(look) {
+        facts.push(degraded);
+    }
+    for kind in [FigureKind::OutageTime, FigureKind::ExcessFailures, FigureKind::GoodputKept] {
+        facts.extend(fact(look, kind));
+    }
+    facts.extend(budget(look));
+    facts.push(Fact {
+        name: "Data correctness".into(),
+        text: "not measured: no probe keeps a ledger of writes".into(),
+        evidence: vec![],
+    });
+    facts
+}
+
+/// Three numbers, never one.
+fn degraded(look: &Look<'_>) -> Option<Fact> {
+    let say = |kind| match look.figure(kind).map(|f| f.value) {
+        Some(Ok(value)) => quantity::value(value),
+        Some(Err(absent)) => absent.to_string(),
+        None => "not measured".into(),
+    };
+    let ticks = look.figure(FigureKind::DegradedTicks)?;
+    if ticks.value.is_err() {
+        return Some(Fact { name: "Degraded".into(), text: say(FigureKind::DegradedTicks), evidence: vec![] });
+    }
+    Some(Fact {
+        name: "Degraded".into(),
+        text: format!(
+            "{} of bad ticks; {} from the first to the last; {} unknown",
+            say(FigureKind::DegradedTicks),
+            say(FigureKind::DegradedSpan),
+            say(FigureKind::UnknownTicks)
+        ),
+        evidence: look.cite(&ticks.evidence),
+    })
+}
+
+fn fact(look: &Look<'_>, kind: FigureKind) -> Option<Fact> {
+    let figure = look.figure(kind)?;
+    let text = match (kind, figure.value) {
+        (_, Err(absent)) => absent.to_string(),
+        (FigureKind::ExcessFailures, Ok(value)) => {
+            format!("{} more than the baseline's error rate accounts for", quantity::value(value))
+        }
+        (FigureKind::OutageTime, Ok(value)) => format!("{}{}", quantity::value(value), outages(look)),
+        (_, Ok(value)) => quantity::value(value),
+    };
+    Some(Fact { name: super::verdict::capital(kind.name()), text, evidence: look.cite(&figure.evidence) })
+}
+
+fn outages(look: &Look<'_>) -> String {
+    let Some(main) = look.main() else { return String::new() };
+    let one = |o: &crate::analysis::Outage| match o.first_good {
+        Some(end) => format!("{} to {}", look.when(o.last_good).t, look.when(end).t),
+        None => format!("{} to the end", look.when(o.last_good).t),
+    };
+    let gaps: Vec<String> = main.outages.iter().map(one).collect();
+    if gaps.is_empty() { String::new() } else { format!(" ({})", list(&gaps, 3)) }
+}
+
+fn budget(look: &Look<'_>) -> Option<Fact> {
+    let slo = look.main()?.slo?;
+    let say = |kind| match look.figure(kind).map(|f| f.value) {
+        Some(Ok(Value::Share(v))) => quantity::share(v),
+        Some(Ok(value)) => quantity::value(value),
+        Some(Err(absent)) => absent.to_string(),
+        None => "not measured".into(),
+    };
+    let consumed = look.figure(FigureKind::BudgetConsumed)?;
+    Some(Fact {
+        name: "Error budget".into(),
+        text: format!(
+            "if this had been production traffic: {} of the budget of {} over {}; burn rate {} during, {} at its peak",
+            say(FigureKind::BudgetConsumed),
+            slo.objective,
+            slo.period,
+            say(FigureKind::BurnRate),
+            say(FigureKind::PeakBurnRate)
+        ),
+        evidence: look.cite(&consumed.evidence),
+    })
+}
+
+/// Containers outside the targets to which something happened.
+pub fn blast(look: &Look<'_>) -> Vec<Fact> {
+    let targets = || look.findings.scope.targets.values().flatten();
+    let outside = |n: &&Neighbour| targets().all(|c| c.name != n.container);
+    let all = look.findings.blast.iter().filter(outside);
+    let happened =
+        all.filter(|n| n.bad || n.must_be_unaffected || n.dies + n.starts + n.ooms > 0 || !n.health.is_empty());
+    happened.map(|n| neighbour(look, n)).collect()
+}
+
+fn neighbour(look: &Look<'_>, neighbour: &Neighbour) -> Fact {
+    let times = |n: u32, what: &str| (n > 0).then(|| format!("{what} {}", quantity::plural(n.into(), "time", "times")));
+    let mut seen: Vec<String> =
+        [times(neighbour.dies, "ended"), times(neighbour.starts, "started"), times(neighbour.ooms, "out of memory")]
+            .into_iter()
+            .flatten()
+            .collect();
+    seen.extend(neighbour.health.iter().take(4).map(|(at, state)| format!("{state} at {}", look.short(*at))));
+    let seen = if seen.is_empty() { "nothing happened to it".into() } else { seen.join(", ") };
+    let judged = if neighbour.must_be_unaffected { " (promised to be unaffected)" } else { "" };
+    let verdict = if neighbour.bad { "went bad" } else { "stayed good" };
+    Fact {
+        name: neighbour.container.clone(),
+        text: format!("{verdict}{judged}: {seen}"),
+        evidence: look.cite(&neighbour.evidence),
+    }
+}

@@ -1,0 +1,178 @@
+//! The review as data: every word and figure that any format shows, computed from findings and nothing else.
+//! Texts in here are plain; each format escapes them in its own way.
+
+mod appendix;
+mod decide;
+mod hypothesis;
+mod impact;
+mod lanes;
+mod limits;
+mod look;
+mod past;
+mod pictures;
+mod restore;
+mod sentences;
+mod tiles;
+mod timeline;
+mod trust;
+mod verdict;
+
+pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
+pub use decide::Prompt;
+pub use hypothesis::CriterionRow;
+pub use impact::{ClassRow, ImpactTable};
+pub use look::phase_name;
+pub use past::PastRun;
+pub use pictures::Picture;
+pub use tiles::Tile;
+pub use timeline::Row;
+pub use verdict::{Banner, fact_words};
+
+use crate::analysis::Findings;
+use look::Look;
+use serde::Serialize;
+
+/// A whole review.
+#[derive(Debug, Clone, Serialize)]
+pub struct Review {
+    /// The run's id.
+    pub run: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// One line for people.
+    pub title: String,
+    /// What was believed.
+    pub hypothesis: Option<String>,
+    /// The user-facing service.
+    pub of: Option<String>,
+    /// Who owns the review.
+    pub owner: Option<String>,
+    /// Free tags.
+    pub tags: Vec<String>,
+    /// When it started, in UTC.
+    pub started: String,
+    /// The same for machines, RFC 3339.
+    pub started_iso: String,
+    /// The same on the clocks of the people there, if that is not UTC.
+    pub started_local: Option<String>,
+    /// How long it took.
+    pub took: String,
+    /// The tool's version.
+    pub version: String,
+    /// Verdict word, why, status.
+    pub banner: Banner,
+    /// What we did; what users of the probe saw; how it ended.
+    pub sentences: Vec<Sentence>,
+    /// What needs a person, at most five.
+    pub prompts: Vec<Prompt>,
+    /// About how long the prompts take.
+    pub minutes: u32,
+    /// Five figures.
+    pub tiles: Vec<Tile>,
+    /// How far the figures can be trusted.
+    pub trust: String,
+    /// Where, how much, and what came of it last time.
+    pub scope: String,
+    /// The first is the chart above the fold.
+    pub pictures: Vec<Picture>,
+    /// Expected and observed.
+    pub criteria: Vec<CriterionRow>,
+    /// Names of probes that are recorded and not judged.
+    pub not_judged: Vec<String>,
+    /// The story, milestones marked.
+    pub timeline: Vec<Row>,
+    /// How many more rows the full log has.
+    pub timeline_left_out: usize,
+    /// Before, during, after, one table a probe.
+    pub impact: Vec<ImpactTable>,
+    /// Degraded window, excess, outages, budget: facts beside the tables.
+    pub impact_facts: Vec<Fact>,
+    /// Containers outside the targets to which something happened.
+    pub blast: Vec<Fact>,
+    /// How many were watched outside the targets.
+    pub watched: usize,
+    /// Who or what restored service, and detection.
+    pub restore: Vec<String>,
+    /// The tries of the gate, with their readings.
+    pub tries: Vec<Fact>,
+    /// What the measurement does not tell.
+    pub limits: Vec<String>,
+    /// The same scenario before, newest first.
+    pub earlier: Vec<PastRun>,
+    /// Everything else.
+    pub appendix: Appendix,
+    /// Shorter: nothing was injected.
+    pub not_started: bool,
+    /// The journal stops before the end.
+    pub cut_short: bool,
+    /// The command that undoes what may be left, when that is not proven.
+    pub recover: Option<String>,
+}
+
+/// One of the three sentences above the fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sentence {
+    /// `What we did`.
+    pub lead: &'static str,
+    /// The sentence.
+    pub text: String,
+}
+
+/// A named fact with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// What it is.
+    pub name: String,
+    /// What it came to.
+    pub text: String,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
+}
+
+impl Review {
+    /// Computes the review. The sections come first, the summary from them.
+    pub fn of(findings: &Findings) -> Review {
+        let look = Look::at(findings);
+        let run = &findings.run;
+        let (timeline, timeline_left_out) = timeline::story(&look);
+        let prompts = decide::prompts(&look);
+        Review {
+            run: run.id.clone(),
+            scenario: run.scenario.clone(),
+            title: run.title.clone(),
+            hypothesis: run.hypothesis.clone(),
+            of: run.of.clone(),
+            owner: run.owner.clone(),
+            tags: run.tags.clone(),
+            started: crate::review::quantity::utc(run.started),
+            started_iso: run.started.to_string(),
+            started_local: look.local_start(),
+            took: crate::review::quantity::span(run.ended),
+            version: run.version.clone(),
+            banner: verdict::banner(&look),
+            sentences: sentences::three(&look),
+            minutes: prompts.iter().map(|p| p.minutes).sum(),
+            prompts,
+            tiles: tiles::tiles(&look),
+            trust: trust::trust(&look),
+            scope: trust::scope(&look),
+            pictures: pictures::pictures(&look),
+            criteria: hypothesis::rows(&look),
+            not_judged: findings.probes.iter().filter(|p| !p.judged).map(|p| p.name.clone()).collect(),
+            timeline,
+            timeline_left_out,
+            impact: impact::tables(&look),
+            impact_facts: impact::facts(&look),
+            blast: impact::blast(&look),
+            watched: findings.scope.neighbours.len(),
+            restore: restore::lines(&look),
+            tries: limits::tries(&look),
+            limits: limits::lines(&look),
+            earlier: past::runs(&look),
+            appendix: appendix::appendix(&look),
+            not_started: look.not_started(),
+            cut_short: run.cut_short,
+            recover: verdict::recover(&look),
+        }
+    }
+}

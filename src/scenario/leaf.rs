@@ -1,0 +1,172 @@
+//! The single values of the language: what each looks like, and what is said of one that does not.
+
+mod read;
+pub use read::{limit, named_target, regex, signal, status, url};
+
+use super::form::{Json, Leaf};
+use crate::units::{Percent, Span};
+use read::*;
+
+const NO_WORDS: &[(&str, &str)] = &[];
+
+const fn leaf(
+    name: &'static str,
+    what: &'static str,
+    check: fn(&str) -> Result<(), String>,
+    pattern: Option<&'static str>,
+    examples: &'static [&'static str],
+) -> Leaf {
+    Leaf { name, what, check, pattern, about: what, words: NO_WORDS, json: Json::Text, examples }
+}
+
+/// Any text; a number or truth value is taken as it is written.
+pub static TEXT: Leaf = Leaf { json: Json::Scalar, ..leaf("text", "a text", filled, None, &["a text"]) };
+/// Text that may be empty (a body, a variable).
+pub static ANY_TEXT: Leaf = Leaf {
+    about: "any text, also none",
+    json: Json::Scalar,
+    ..leaf("any-text", "a text", |_| Ok(()), None, &["a text"])
+};
+/// The scenario's name.
+pub static SLUG: Leaf = Leaf {
+    about: "lower-case letters, digits and hyphens",
+    ..leaf("slug", "a name in lower case", slug, Some("^[a-z0-9]([a-z0-9-]{0,62})$"), &["cache-loss"])
+};
+/// The name of a target or probe.
+pub static NAME: Leaf = Leaf {
+    about: "letters, digits, `-` and `_`",
+    ..leaf("name", "a name", name, Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"), &["checkout"])
+};
+/// A variable's name.
+pub static VARIABLE: Leaf =
+    leaf("variable", "a variable's name", variable, Some("^[A-Za-z_][A-Za-z0-9_]*$"), &["PORT"]);
+/// A length of time.
+pub static SPAN: Leaf = Leaf {
+    about: "a length of time: `us`, `ms`, `s`, `m`, `h`, `d`, also put together",
+    ..leaf("length-of-time", "a length of time", unit::<Span>, Some(SPAN_PATTERN), &["30s", "400ms", "1m30s"])
+};
+/// A length of time that is not nothing.
+pub static SOME_SPAN: Leaf = Leaf {
+    about: "a length of time, more than nothing",
+    ..leaf("some-time", "a length of time", some_span, Some(SPAN_PATTERN), &["30s", "400ms", "1m30s"])
+};
+/// How often.
+pub static RATE: Leaf = Leaf {
+    about: "so many a second, minute or hour: `/s`, `/m`, `/h`",
+    ..leaf("rate", "a rate", rate, Some(r"^\s*[0-9.]+\s*/\s*[smh]$|\$\{"), &["200/s", "30/m"])
+};
+/// A share.
+pub static PERCENT: Leaf = Leaf {
+    about: "0% to 100%",
+    ..leaf("percentage", "a percentage", unit::<Percent>, Some(PERCENT_PATTERN), &["99.9%"])
+};
+/// A whole number from 1.
+pub static COUNT: Leaf =
+    Leaf { json: Json::Integer, ..leaf("count", "a whole number from 1", count, Some(NUMBER_PATTERN), &["256"]) };
+/// A whole number from 0.
+pub static NUMBER: Leaf =
+    Leaf { json: Json::Integer, ..leaf("number", "a whole number", number, Some(NUMBER_PATTERN), &["500"]) };
+/// The exit code of a program.
+pub static EXIT: Leaf =
+    Leaf { json: Json::Integer, ..leaf("exit-code", "an exit code", exit, Some(NUMBER_PATTERN), &["0"]) };
+/// Yes or no.
+pub static TRUTH: Leaf =
+    Leaf { json: Json::Boolean, ..leaf("truth", "`true` or `false`", truth, Some(r"^(true|false)$|\$\{"), &["true"]) };
+/// A limit of a share.
+pub static SHARE_LIMIT: Leaf = Leaf {
+    about: "`<=`, `<`, `>=` or `>`, then a percentage",
+    ..leaf(
+        "share-limit",
+        "a limit",
+        |t| limit::<Percent>(t).map(drop),
+        Some(r"^\s*[<>]=?\s*[0-9.]+\s*%$|\$\{"),
+        &["<= 0.1%"],
+    )
+};
+/// A limit of a response time.
+pub static TIME_LIMIT: Leaf = Leaf {
+    about: "`<=`, `<`, `>=` or `>`, then a length of time",
+    ..leaf("time-limit", "a limit", |t| limit::<Span>(t).map(drop), Some(r"^\s*[<>]=?\s*[0-9.]|\$\{"), &["<= 100ms"])
+};
+/// A regex.
+pub static REGEX: Leaf = Leaf {
+    about: "a regular expression (the syntax of Rust's `regex`)",
+    ..leaf("regex", "a regular expression", |t| regex(t).map(drop), None, &["shop-api-[0-9]+"])
+};
+/// A label, with or without its value.
+pub static LABEL: Leaf = Leaf {
+    about: "`name=value`, or `name` for any value",
+    ..leaf("label", "a label", label, None, &["tier=cache", "canary"])
+};
+/// How many of the matches.
+pub static PICK: Leaf = Leaf {
+    json: Json::Integer,
+    ..leaf(
+        "pick-amount",
+        "a number, a percentage or `all`",
+        pick,
+        Some(r"^([0-9]+|[0-9.]+%|all)$|\$\{"),
+        &["1", "50%", "all"],
+    )
+};
+/// Good statuses.
+pub static STATUS: Leaf = Leaf {
+    json: Json::Integer,
+    ..leaf(
+        "status",
+        "an HTTP status",
+        |t| status(t).map(drop),
+        Some(r"^[1-5]([0-9]{2}|xx)(-[1-5][0-9]{2})?$|\$\{"),
+        &["200", "2xx", "200-204"],
+    )
+};
+/// A request's method.
+pub static METHOD: Leaf = leaf("method", "an HTTP method", method, Some(r"^[A-Z]+$|\$\{"), &["GET", "POST"]);
+/// A header's name.
+pub static HEADER: Leaf =
+    leaf("header", "a header's name", header, Some(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), &["accept"]);
+/// A header's value.
+pub static HEADER_VALUE: Leaf =
+    Leaf { json: Json::Scalar, ..leaf("header-value", "a header's value", header_value, None, &["application/json"]) };
+/// Where an HTTP request goes.
+pub static URL: Leaf = leaf(
+    "url",
+    "a URL",
+    |t| url(t).map(drop),
+    Some(r"^https?://|\$\{"),
+    &["http://127.0.0.1:8080/checkout", "http://{front}:80/"],
+);
+/// Where a TCP connection goes.
+pub static ADDRESS: Leaf =
+    leaf("address", "`host:port`", address, Some(r":[0-9]+$|\$\{"), &["127.0.0.1:6379", "{cache}:6379"]);
+/// A fatal signal.
+pub static SIGNAL: Leaf = Leaf {
+    words: &[
+        ("KILL", "ends at once; cannot be caught"),
+        ("TERM", "asks to end"),
+        ("INT", "as ctrl-C"),
+        ("QUIT", "ends with a core dump, or gracefully (nginx)"),
+        ("ABRT", "as after `abort()`"),
+        ("SEGV", "as after a bad memory access"),
+    ],
+    ..leaf("signal", "a fatal signal", |t| signal(t).map(drop), None, &["KILL"])
+};
+/// How a disconnect is done.
+pub static VIA: Leaf = Leaf {
+    words: &[("docker", "the engine takes the container off the network")],
+    ..leaf("via", "`docker`", via, None, &["docker"])
+};
+/// What a rolling restart waits for.
+pub static ONE_BY_ONE: Leaf = Leaf {
+    words: &[("healthy", "the next one is restarted when this one is healthy again")],
+    ..leaf("one-by-one", "`healthy`", one_by_one, None, &["healthy"])
+};
+/// That nothing is undone.
+pub static NONE: Leaf = Leaf {
+    words: &[("none", "there is nothing to undo")],
+    ..leaf("none", "`none`, or a command", none, None, &["none"])
+};
+
+const SPAN_PATTERN: &str = r"^\s*([0-9.]+\s*(ns|us|µs|ms|s|m|h|d)\s*)+$|\$\{";
+const PERCENT_PATTERN: &str = r"^\s*[0-9.]+\s*%$|\$\{";
+const NUMBER_PATTERN: &str = r"^[0-9]+$|\$\{";

@@ -1,0 +1,27 @@
+//! The one integration binary: each extra one relinks everything.
+#![expect(clippy::unwrap_used, reason = "a test that meets an error should fail there")]
+
+mod binary;
+mod demo;
+mod docker;
+mod doctor;
+mod drill;
+mod engine;
+mod examples;
+mod faults;
+mod hour;
+mod load;
+mod packets;
+mod page;
+mod plan;
+mod readme;
+mod rebuild;
+mod review;
+mod rooms;
+mod sample;
+mod scenario;
+mod second_daemon;
+mod stack;
+mod stage;
+mod truth;
+mod truth_outage;

@@ -1,0 +1,280 @@
+//! The review as text: every ending as a snapshot, nothing from outside gets through, the same bytes every time.
+
+use crate::sample;
+use firedrill::{
+    analysis::Findings,
+    journal::RunFolder,
+    review::{self, model::Review, texts},
+};
+use regex::Regex;
+use std::{collections::BTreeSet, fs};
+
+fn text(findings: &Findings, name: &str) -> String {
+    texts(findings).into_iter().find(|(n, _)| *n == name).unwrap().1
+}
+
+fn endings() -> impl Iterator<Item = (&'static str, Findings)> {
+    sample::all().into_iter().filter(|(name, _)| *name != "hostile")
+}
+
+#[test]
+fn every_ending_reads_as_it_was_reviewed() {
+    for (name, findings) in sample::all() {
+        insta::assert_snapshot!(format!("review_{name}"), text(&findings, "review.md"));
+    }
+    insta::assert_snapshot!("junit_violated", text(&sample::violated(), "junit.xml"));
+    insta::assert_snapshot!("result_held", text(&sample::held(), "result.json"));
+}
+
+#[test]
+fn what_a_machine_reads_fits_the_schema_that_is_kept() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/src/review/result.schema.json");
+    let schema = review::result::schema();
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|v| v == "always") {
+        fs::write(kept, &schema).unwrap();
+    }
+    assert!(fs::read_to_string(kept).unwrap() == schema, "{kept} is not what the code says; INSTA_UPDATE=always");
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    for (name, findings) in sample::all() {
+        let result: serde_json::Value = serde_json::from_str(&text(&findings, "result.json")).unwrap();
+        fits(&result, &schema, &schema, name);
+    }
+}
+
+/// As much of JSON Schema as ours uses: properties, required, items, references, null or something.
+fn fits(value: &serde_json::Value, schema: &serde_json::Value, root: &serde_json::Value, at: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return fits(value, root.pointer(reference.trim_start_matches('#')).unwrap(), root, at);
+    }
+    if let Some(either) = schema["anyOf"].as_array() {
+        if !value.is_null() {
+            fits(value, &either[0], root, at);
+        }
+        return;
+    }
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(value.get(name.as_str().unwrap()).is_some(), "{at} lacks {name}");
+    }
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let known = schema["properties"].get(name).or(schema.get("additionalProperties"));
+        fits(inner, known.unwrap_or_else(|| panic!("{at}.{name} is not in the schema")), root, &format!("{at}.{name}"));
+    }
+    for (i, inner) in value.as_array().into_iter().flatten().enumerate() {
+        fits(inner, &schema["items"], root, &format!("{at}[{i}]"));
+    }
+    let types = match &schema["type"] {
+        serde_json::Value::String(one) => vec![one.as_str()],
+        serde_json::Value::Array(several) => several.iter().filter_map(|t| t.as_str()).collect(),
+        _ => return,
+    };
+    let is = |name: &&str| match *name {
+        "null" => value.is_null(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        _ => value.is_object(),
+    };
+    assert!(types.iter().any(is), "{at} is {value}, the schema says {types:?}");
+}
+
+#[test]
+fn the_same_findings_give_the_same_bytes() {
+    for (name, findings) in sample::all() {
+        assert!(texts(&findings) == texts(&findings.clone()), "{name}");
+    }
+}
+
+#[test]
+fn files_are_written_whole_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder(folder.path().to_owned());
+    review::write_all(&run, &sample::held()).unwrap();
+    let before: Vec<_> = review::FILES.iter().map(|f| fs::read(folder.path().join(f)).unwrap()).collect();
+    review::write_all(&run, &sample::held()).unwrap();
+    let after: Vec<_> = review::FILES.iter().map(|f| fs::read(folder.path().join(f)).unwrap()).collect();
+    assert!(before == after);
+    let names: BTreeSet<_> = fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(names, review::FILES.iter().map(Into::into).collect());
+}
+
+#[test]
+fn nothing_from_outside_gets_through() {
+    for (file, text) in texts(&sample::hostile()) {
+        let meddling = |c: char| c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(file == "result.json" || !text.contains(meddling), "{file} has a control character");
+        let shown = if file == "review.md" { without_code(&text) } else { text };
+        for tag in ["<script", "<img", "<a href=\"http"] {
+            assert!(!shown.contains(tag) || file == "result.json", "{file} has {tag}");
+        }
+    }
+    let html = text(&sample::hostile(), "review.html");
+    assert!(html.contains("&lt;script&gt;alert(1)"), "the text itself is shown");
+    assert!(!html.contains("1248133"), "a template in a name was run");
+    let attribute = Regex::new(r#"\son\w+\s*="#).unwrap();
+    let tags = Regex::new(r"<[^>]*>").unwrap();
+    assert!(tags.find_iter(&html).all(|tag| !attribute.is_match(&in_no_quotes(tag.as_str()))), "an event handler");
+    let junit = text(&sample::hostile(), "junit.xml");
+    assert_eq!(junit.matches("<testcase").count(), sample::hostile().criteria.len() + 1);
+}
+
+/// A tag without what stands in its quotes.
+fn in_no_quotes(tag: &str) -> String {
+    tag.split('"').step_by(2).collect()
+}
+
+/// Markdown without code spans and indented code, in which everything is literal.
+fn without_code(markdown: &str) -> String {
+    let span = Regex::new(r"``+ ?[^`].*?[^`] ?``+|`[^`]+`").unwrap();
+    let lines = markdown.lines().filter(|l| !l.starts_with("    ") && !l.starts_with(">     "));
+    lines.map(|l| format!("{}\n", span.replace_all(l, ""))).collect()
+}
+
+#[test]
+fn nothing_from_outside_is_markdown() {
+    let text = text(&sample::hostile(), "review.md");
+    for line in without_code(&text).lines() {
+        for construct in ["{{", "{%", "[l](", "![i]"] {
+            assert!(!line.contains(construct), "{construct} in {line}");
+        }
+    }
+    let headings: Vec<&str> = text.lines().filter(|l| l.starts_with('#') && l.contains("heading")).collect();
+    assert!(headings.iter().all(|l| l.matches("\\#").count() + l.matches(" # h ").count() > 0), "{headings:?}");
+    assert!(!text.lines().any(|l| l == "## heading" || l == "- item"));
+    // Every row of a table has as many cells as its head.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let mut head = None;
+    for line in text.lines() {
+        match (line.starts_with('|'), head) {
+            (false, _) => head = None,
+            (true, None) => head = Some(cells(line)),
+            (true, Some(n)) => assert_eq!(cells(line), n, "{line}"),
+        }
+    }
+}
+
+/// The rules of the house's language lint that are errors.
+#[test]
+fn the_draft_is_blameless() {
+    let rules = [
+        r"(?i)\b(should|could|would|ought to) (not )?have\b|\bshould've\b|\bneeded to have\b|was supposed to",
+        r"(?i)\b(human|operator|user|pilot|manual) error\b|fat.?finger|pebkac",
+        r"(?i)root cause",
+        r"(?i)\b(careless|negligent|sloppy|reckless|obvious|clearly|simply|of course|inexcusable)",
+        r"(?i)\b(ridiculous|insane|horrible|nightmare|disaster|catastroph|massive|meltdown)",
+        r"(?i)\b(failed|neglected|forgot) to\b|\boutage\b|\bsuccess\b",
+        r"!",
+        r"(?m)^\d+\. \*\*[^*]*\*\* *(Why|Who)\b|\? (Why|Who)\b",
+    ];
+    for (name, findings) in endings() {
+        let text = text(&findings, "review.md");
+        for rule in rules {
+            let found = Regex::new(rule).unwrap().find(&text).map(|m| m.as_str().to_owned());
+            assert_eq!(found, None, "{name}: {rule}");
+        }
+    }
+}
+
+#[test]
+fn a_reviewer_with_ten_minutes_gets_through() {
+    for (name, findings) in endings() {
+        let review = Review::of(&findings);
+        assert!(review.prompts.len() <= 5 && review.minutes <= 8, "{name}: {:?}", review.prompts);
+        assert!(review.prompts.iter().all(|p| p.text.ends_with('?') || p.text.contains("? ")), "{name}");
+        assert_eq!(review.sentences.len(), 3, "{name}");
+        let text = text(&findings, "review.md");
+        let body = text.split("\n# ").nth(1).unwrap().split("## Appendix").next().unwrap();
+        let words = body.split_whitespace().filter(|w| w.chars().any(char::is_alphanumeric)).count();
+        assert!(words <= 1200, "{name}: {words} words before the appendix");
+    }
+}
+
+#[test]
+fn what_was_not_measured_is_never_zero() {
+    let review = Review::of(&sample::not_recovered());
+    let recover = review.tiles.iter().find(|t| t.id == "time-to-recover").unwrap();
+    assert_eq!((recover.value.as_str(), recover.mark), ("> 1m32s", "broken"));
+    let mut bare = sample::held();
+    (bare.figures, bare.criteria, bare.probes) = (vec![], vec![], vec![]);
+    bare.main_probe = None;
+    for tile in Review::of(&bare).tiles {
+        assert_eq!((tile.value.as_str(), tile.measured), ("not measured", false), "{}", tile.id);
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_short_says_how_to_undo() {
+    let text = text(&sample::cut_short(), "review.md");
+    assert!(text.contains("CUT SHORT"));
+    assert!(text.contains("    firedrill recover reports/20260301T100000Z-cache-loss-7f3a\n"), "{text}");
+}
+
+#[test]
+fn junit_tells_failures_from_errors_and_skips_nothing() {
+    let count = |findings: &Findings, what: &str| text(findings, "junit.xml").matches(what).count();
+    assert_eq!(count(&sample::held(), "<failure") + count(&sample::held(), "<error"), 0);
+    assert_eq!(count(&sample::violated(), "<failure"), 3);
+    assert_eq!((count(&sample::undecided(), "<failure"), count(&sample::undecided(), "<error")), (0, 1));
+    assert_eq!(count(&sample::not_started(), "<error"), 1);
+    assert_eq!(count(&sample::cut_short(), "<error"), 4, "three not reached and the verdict");
+    let runs: Vec<_> = endings().map(|(_, f)| (Review::of(&f), f)).collect();
+    let series = review::junit::series(runs.iter().map(|(r, f)| (f, r)));
+    assert_eq!(series.matches("<testsuite ").count(), 6);
+    assert!(series.contains("skipped=\"0\"") && !series.contains("<skipped"));
+}
+
+#[test]
+fn charts_are_drawn_twice_and_bounded() {
+    let review = Review::of(&sample::held());
+    assert_eq!(review.pictures.len(), 5);
+    for picture in review.pictures {
+        for (drawing, most) in [(&picture.wide, 60_000), (&picture.narrow, 40_000)] {
+            assert!(drawing.contains("<title") && drawing.contains("<desc"), "{}", picture.id);
+            assert!(drawing.len() < most && !drawing.contains("NaN"), "{}: {}", picture.id, drawing.len());
+        }
+        assert!(picture.caption.ends_with('.'), "{}", picture.caption);
+    }
+}
+
+/// An hour at a tick a second is drawn with as few points as a minute is.
+#[test]
+fn an_hour_is_written_at_once() {
+    let mut findings = sample::held();
+    let main = &mut findings.probes[0];
+    let (chart, ticks) = (main.chart.clone(), main.ticks.clone());
+    let shift = |from: u64, i: usize| from + (i / chart.len() * chart.len()) as u64 * 1_000_000_000;
+    main.chart = (0..3600).map(|i| chart[i % chart.len()]).collect();
+    main.ticks = (0..3600).map(|i| ticks[i % ticks.len()]).collect();
+    for (i, point) in main.chart.iter_mut().enumerate() {
+        (point.from, point.to) = (shift(point.from, i), shift(point.to, i));
+    }
+    for (i, tick) in main.ticks.iter_mut().enumerate() {
+        (tick.from, tick.to) = (shift(tick.from, i), shift(tick.to, i));
+    }
+    let started = std::time::Instant::now();
+    let html = text(&findings, "review.html");
+    // Not optimised, on a busy machine; the release binary takes a twentieth of this.
+    assert!(started.elapsed().as_millis() < 3000, "{:?}", started.elapsed());
+    assert!(html.len() < 500_000, "{} bytes", html.len());
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    fs::write(&file, "").unwrap();
+    let nowhere = folder.path().join("nowhere");
+    for (path, says) in [
+        (folder.path(), "is not the folder of a run: it holds no journal.jsonl"),
+        (file.as_path(), "is not a folder"),
+        (nowhere.as_path(), "there is no folder"),
+    ] {
+        let done =
+            std::process::Command::new(env!("CARGO_BIN_EXE_firedrill")).arg("review").arg(path).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains(says) && done.stdout.is_empty(), "{said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is written there");
+}
