@@ -14,6 +14,7 @@ pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod journal;
+pub mod keeper;
 pub mod load;
 pub mod measure;
 pub mod plan;

@@ -9,7 +9,7 @@ use super::{
     traffic::{Block, Traffic},
 };
 use crate::units::Span;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
     io::{self, BufRead, Read},
@@ -272,8 +272,8 @@ pub enum ReadError {
     /// Nothing can follow.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Longer than [`LINE_MOST`]; the rest of it was not read.
-    #[error("a line of more than {LINE_MOST} bytes")]
+    /// Longer than it may be; the rest of it was not read.
+    #[error("a line that is too long")]
     TooLong,
     /// Not a command.
     #[error("not a command: {0}")]
@@ -285,9 +285,17 @@ pub enum ReadError {
 /// # Errors
 /// A line that is no command, is too long, or cannot be read.
 pub fn read_command(from: &mut impl BufRead) -> Result<Option<Command>, ReadError> {
+    read(from, LINE_MOST)
+}
+
+/// Reads the next value from a line of at most so many bytes; `None` at the end.
+///
+/// # Errors
+/// A line that is no such value, is too long, or cannot be read.
+pub fn read<T: DeserializeOwned>(from: &mut impl BufRead, most: usize) -> Result<Option<T>, ReadError> {
     let mut line = Vec::new();
-    from.by_ref().take(LINE_MOST as u64 + 1).read_until(b'\n', &mut line)?;
-    if line.len() > LINE_MOST {
+    from.by_ref().take(most as u64 + 1).read_until(b'\n', &mut line)?;
+    if line.len() > most {
         return Err(ReadError::TooLong);
     }
     // A line that the end cut off was never finished, so it was never said.

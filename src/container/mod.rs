@@ -6,6 +6,7 @@
 pub mod compare;
 pub mod docker;
 mod holder;
+pub mod mend;
 pub mod sim;
 
 use crate::units::Span;
@@ -136,6 +137,11 @@ impl State {
             State::Exited => "exited",
             State::Dead => "dead",
         }
+    }
+
+    /// Whether processes of the container are there, frozen or not, or about to be.
+    pub fn runs(self) -> bool {
+        matches!(self, State::Running | State::Paused | State::Restarting)
     }
 }
 

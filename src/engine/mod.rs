@@ -14,7 +14,6 @@ mod halt;
 mod holding;
 mod inbox;
 mod ledger;
-mod mend;
 mod preflight;
 mod proof;
 mod record;

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) fn seen(proof: &Proof, before: &Container, now: &Container, last: Option<&Done>) -> (bool, String) {
     let state = now.state.name();
     match proof {
-        Proof::NotRunning => (!runs(now.state), ended(now)),
+        Proof::NotRunning => (!now.state.runs(), ended(now)),
         Proof::Paused => (now.state == State::Paused, state.into()),
         Proof::Restarted => {
             let later = now.started_at != before.started_at;
@@ -50,14 +50,9 @@ pub(crate) fn under(proof: &Proof, container: &mut Container) {
     }
 }
 
-/// Whether processes of the container are there, frozen or not.
-pub(crate) fn runs(state: State) -> bool {
-    matches!(state, State::Running | State::Paused | State::Restarting)
-}
-
 fn ended(now: &Container) -> String {
     match now.exit_code {
-        Some(code) if !runs(now.state) => format!("{}, code {code}", now.state.name()),
+        Some(code) if !now.state.runs() => format!("{}, code {code}", now.state.name()),
         _ => now.state.name().into(),
     }
 }

@@ -1,13 +1,14 @@
 //! Undoing what a killed run left on, from its journal. The journal is untrusted: only typed undos are played,
 //! only on containers that the journal's own snapshots name, on the engine that they came from.
 
-use super::{conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, ledger::Ledger, mend, record::Record};
+use super::{conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, ledger::Ledger, record::Record};
 use crate::{
     clock::RunClock,
-    container::{Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, Op, compare},
+    container::{Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, Op, compare, mend::mend},
     event::{EventKind, FaultId, Sink, UndoReason},
     fault::Injection,
     journal::{RunFolder, read::Journal, write::JournalSink},
+    keeper::protocol::echo,
     plan::Plan,
 };
 use std::{
@@ -142,8 +143,7 @@ impl Drill {
         let Some(before) = self.snapshot(&injection.on) else { return requested };
         match self.containers.inspect(&injection.on).await {
             Ok(now) => {
-                let differs =
-                    !compare::proven(&compare::differences(before, &now)) || !mend::mend(before, &now).is_empty();
+                let differs = !compare::proven(&compare::differences(before, &now)) || !mend(before, &now).is_empty();
                 requested || differs
             }
             Err(_) => true,
@@ -163,22 +163,13 @@ fn requested(journal: &Journal, fault: FaultId) -> bool {
     journal.events.iter().any(|event| matches!(event.kind, EventKind::FaultRequested { fault: f, .. } if f == fault))
 }
 
-/// How long an engine lets a container end by itself unless told otherwise.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long any other operation may still take effect after its sender died.
-const ECHO: Duration = Duration::from_millis(500);
-
 /// How long an operation that was under way when the runner died may still do something.
 fn in_flight(journal: &Journal, fault: FaultId, injection: &Injection) -> Duration {
     let answered = journal.events.iter().any(|event| {
         matches!(&event.kind, EventKind::Operated(done) if done.fault == fault && !done.undo && done.on == injection.on)
     });
-    let longest = injection.apply.iter().map(|op| match op {
-        Op::Stop { grace } | Op::Restart { grace } => grace.map_or(GRACE, |grace| grace.0) + ECHO,
-        _ => ECHO,
-    });
     match requested(journal, fault) && !answered {
-        true => longest.max().unwrap_or_default(),
+        true => echo(injection),
         false => Duration::ZERO,
     }
 }

@@ -3,11 +3,11 @@
 use super::{
     drill::{Done, Drill, succeeded},
     ledger::Entry,
-    mend, proof,
+    proof,
 };
 use crate::{
     clock::At,
-    container::{Container, ContainerError, Op, OpOutcome, compare},
+    container::{Container, ContainerError, Op, OpOutcome, compare, mend::mend},
     event::{Difference, EventKind, FaultId, UndoReason},
     fault::Proof,
 };
@@ -123,14 +123,14 @@ impl Drill {
             differences = in_between;
         }
         // Brought back by us and ended again: a finding about the target, not a failure of the undo.
-        let died_later = attempt.revived && !proof::runs(now.state);
+        let died_later = attempt.revived && !now.state.runs();
         let state = differences.iter_mut().filter(|difference| difference.what == "state");
         state.for_each(|difference| difference.must_match = !died_later);
         let mut next: Vec<Op> = failed.iter().filter(|op| matches!(op, Op::Exec { .. })).cloned().collect();
         let inside = !next.is_empty();
         differences.extend(next.iter().map(command_failed));
         if differences.iter().any(|difference| difference.must_match) {
-            next.extend(if died_later { vec![] } else { mend::mend(&expected, &now) });
+            next.extend(if died_later { vec![] } else { mend(&expected, &now) });
         }
         let differs = inside || differences.iter().any(|difference| difference.must_match);
         Check { verdict: if differs { Verdict::Differs } else { Verdict::Proven }, differences, next }

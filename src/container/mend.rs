@@ -1,15 +1,14 @@
 //! The typed operations that would make a container as it is expected to be, whatever went wrong before.
 
-use super::proof::runs;
-use crate::container::{Container, Op, State};
+use super::{Container, Op, State};
 
 /// What to do about a container that is not as expected, whatever the reason.
-pub(crate) fn mend(expected: &Container, now: &Container) -> Vec<Op> {
+pub fn mend(expected: &Container, now: &Container) -> Vec<Op> {
     let mut ops = Vec::new();
     if expected.state == State::Running {
         match now.state {
             State::Paused => ops.push(Op::Unpause),
-            state if !runs(state) => ops.push(Op::Start),
+            state if !state.runs() => ops.push(Op::Start),
             _ => {}
         }
     }
