@@ -6,6 +6,7 @@
 mod connect;
 mod errors;
 mod freezer;
+mod helper;
 pub mod image;
 mod lock;
 mod operate;
@@ -17,7 +18,8 @@ pub use connect::{connect, connect_to};
 pub use setup::{HealthCheck, NewContainer, NewEndpoint, NewPort};
 
 use super::{
-    Answer, Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, Op, OpOutcome, Usage, Watch,
+    Answer, Container, ContainerError, ContainerId, Containers, EngineInfo, Helper, Holder, NewHelper, Op, OpOutcome,
+    Usage, Watch,
 };
 use crate::units::Span;
 use bollard::query_parameters::{ListContainersOptionsBuilder, LogsOptionsBuilder, StatsOptionsBuilder};
@@ -41,6 +43,8 @@ pub struct Docker {
     /// What the engine's clock showed when, as we connected.
     connected: (Timestamp, Instant),
     paused: freezer::Paused,
+    /// What helpers are made of.
+    program: helper::Program,
 }
 
 impl Docker {
@@ -180,5 +184,15 @@ impl Containers for Docker {
     fn locked(&self, target: &ContainerId) -> Answer<'_, Option<Holder>> {
         let target = target.clone();
         Box::pin(async move { Ok(self.held(&target).await?.map(|(_, holder)| holder)) })
+    }
+
+    fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
+        let new = new.clone();
+        Box::pin(self.start_helper(new))
+    }
+
+    fn remove_helper(&self, id: &ContainerId) -> Answer<'_, ()> {
+        let id = id.id.clone();
+        Box::pin(async move { self.remove_container(&id).await })
     }
 }

@@ -1,13 +1,17 @@
 //! Containers as firedrill sees them, whatever engine runs them.
 //!
 //! `docker` talks to the Docker Engine (and what speaks its API), `sim` is the in-memory twin for
-//! tests of time and of the impossible. Everything else knows only the trait [`Containers`].
+//! tests of time and of the impossible. Everything else knows only the trait [`Containers`]. What must be done inside
+//! other containers' namespaces is done by `helper`s: our own program in containers of its own, driven by lines.
 
 pub mod compare;
 pub mod docker;
+pub mod helper;
 mod holder;
 pub mod mend;
 pub mod sim;
+
+pub use helper::{Helper, NewHelper, Said};
 
 use crate::units::Span;
 use jiff::Timestamp;
@@ -500,4 +504,10 @@ pub trait Containers: Send + Sync {
 
     /// Who holds the lock on a container, if anybody.
     fn locked(&self, target: &ContainerId) -> Answer<'_, Option<Holder>>;
+
+    /// Starts a helper and attaches to it. Its image is loaded first, where it is not there.
+    fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper>;
+
+    /// Ends and removes a helper, running or not; done as well if it is gone.
+    fn remove_helper(&self, id: &ContainerId) -> Answer<'_, ()>;
 }

@@ -4,8 +4,8 @@
 mod world;
 
 use super::{
-    Answer, Attachment, Container, ContainerError, ContainerId, Containers, EngineInfo, Health, Holder, Op, OpOutcome,
-    ResourceLimits, RestartPolicy, State, Usage, Watch,
+    Answer, Attachment, Container, ContainerError, ContainerId, Containers, EngineInfo, Health, Helper, Holder,
+    NewHelper, Op, OpOutcome, ResourceLimits, RestartPolicy, State, Usage, Watch,
 };
 use crate::{clock::RunClock, units::Span};
 use jiff::Timestamp;
@@ -263,6 +263,17 @@ impl Containers for Sim {
     fn locked(&self, target: &ContainerId) -> Answer<'_, Option<Holder>> {
         let target = target.id.clone();
         Box::pin(self.call(LATENCY, move |world| Ok(world.locks.get(&target).cloned())))
+    }
+
+    fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
+        let role = new.role.clone();
+        Box::pin(self.call(LATENCY, move |_| {
+            Err(ContainerError::Refused { status: 501, message: format!("the twin has no helper `{role}`") })
+        }))
+    }
+
+    fn remove_helper(&self, _: &ContainerId) -> Answer<'_, ()> {
+        Box::pin(self.call(LATENCY, |_| Ok(())))
     }
 }
 

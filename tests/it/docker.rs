@@ -184,3 +184,72 @@ async fn the_lock_of_a_process_that_is_gone_is_taken_over() {
     assert_eq!(stage.docker.locked(&id).await.unwrap(), Some(alive.clone()));
     assert_eq!(stage.docker.lock(&id, &Holder::here("third")).await.unwrap(), Some(alive));
 }
+
+fn says(said: &firedrill::container::Said) -> &str {
+    use firedrill::container::Said::{Complaint, Line};
+    match said {
+        Line(text) | Complaint(text) => text,
+    }
+}
+
+/// The next line, within a time that a busy machine keeps.
+async fn next(helper: &mut firedrill::container::Helper) -> Option<String> {
+    let said = tokio::time::timeout(Duration::from_secs(20), helper.said.recv()).await.expect("a word in time");
+    said.map(|said| says(&said).to_owned())
+}
+
+async fn is_gone(stage: &Stage, id: &firedrill::container::ContainerId) -> bool {
+    for _ in 0..400 {
+        if matches!(stage.docker.inspect(id).await, Err(ContainerError::NotFound { .. })) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_answers_line_by_line_and_is_gone_when_nobody_holds_its_stdin() {
+    use firedrill::{agent::protocol, container::NewHelper};
+    let stage = Stage::new().await;
+    let target = stage.one("api").await;
+    let new = NewHelper::new("helper-test", "agent", &["agent", "--deadline", "60s", "--heartbeat", "30s"])
+        .in_network_of(&target)
+        .with("NET_ADMIN")
+        .with("NET_RAW");
+    let mut helper = stage.docker.start_helper(&new).await.unwrap();
+    let made = stage.look(&helper.id).await;
+    assert_eq!(
+        (made.ours(), made.network_mode.as_str()),
+        (Some("helper-test"), format!("container:{}", target.id).as_str())
+    );
+    let hello = protocol::line(&protocol::Command::Hello { version: protocol::VERSION });
+    helper.say.send(hello.trim_end().into()).await.unwrap();
+    let ready = next(&mut helper).await.expect("an answer");
+    assert!(ready.contains("\"ready\""), "{ready}");
+    let firedrill::container::Helper { id, say, mut said } = helper;
+    drop(say);
+    let mut last = String::new();
+    while let Some(word) = said.recv().await {
+        says(&word).clone_into(&mut last);
+    }
+    assert!(last.contains("\"ended\"") && last.contains("\"eof\""), "{last}");
+    assert!(is_gone(&stage, &id).await, "it removes itself");
+    stage.docker.remove_helper(&id).await.expect("done as well if it is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_that_cannot_run_says_why_and_leaves_nothing() {
+    use firedrill::container::NewHelper;
+    let stage = Stage::new().await;
+    let mut helper = stage.docker.start_helper(&NewHelper::new("helper-test", "agent", &["agent"])).await.unwrap();
+    let mut words = String::new();
+    while let Some(word) = next(&mut helper).await {
+        words += &word;
+    }
+    assert!(words.contains("--deadline"), "what is missing is said: {words}");
+    assert!(is_gone(&stage, &helper.id).await);
+    let nobody = firedrill::container::ContainerId { host: String::new(), id: "0".repeat(64) };
+    let refused = stage.docker.start_helper(&NewHelper::new("helper-test", "agent", &["agent"]).in_network_of(&nobody));
+    assert!(refused.await.is_err(), "nobody to stand beside");
+}

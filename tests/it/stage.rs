@@ -36,6 +36,7 @@ impl Stage {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let prefix = format!("fdt-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let binary = Path::new(env!("CARGO_BIN_EXE_firedrill"));
+        let docker = docker.with_helpers_of(binary);
         let image =
             docker.load_image(&image_tag(), binary, BTreeMap::new()).await.expect("our own program makes an image");
         Stage { docker, prefix, image }

@@ -1,6 +1,6 @@
 //! Finding the engine: `DOCKER_HOST`, or the usual sockets of Docker and Podman.
 
-use super::{BOUND, Docker, errors::told, freezer::Paused};
+use super::{BOUND, Docker, errors::told, freezer::Paused, helper::Program};
 use crate::{
     container::{ContainerError, EngineInfo},
     units::Span,
@@ -36,7 +36,13 @@ pub async fn connect_to(address: &str) -> Result<Docker, ContainerError> {
     let version = client.client_version().to_string();
     let client = client.with_request_modifier(move |request| versioned(request, &version));
     let (info, theirs) = introduce(&client, address).await?;
-    Ok(Docker { client, info, connected: (theirs, Instant::now()), paused: Paused::default() })
+    Ok(Docker {
+        client,
+        info,
+        connected: (theirs, Instant::now()),
+        paused: Paused::default(),
+        program: Program::default(),
+    })
 }
 
 /// Asks an engine who it is, and what its clock shows.

@@ -76,7 +76,7 @@ struct Manifest<'a> {
 /// # Errors
 /// Those of writing to memory: a path that no archive can hold.
 pub fn pack(recipe: &Recipe, files: &[File]) -> io::Result<Image> {
-    let layer_tar = archive(files.iter().map(|file| (file.path.as_str(), file.content.as_slice(), 0o755)))?;
+    let layer_tar = layer_archive(files)?;
     let layer = digest(&layer_tar);
     let config = json(&configuration(recipe, &layer))?;
     let id = digest(&config);
@@ -89,6 +89,18 @@ pub fn pack(recipe: &Recipe, files: &[File]) -> io::Result<Image> {
         ("manifest.json", manifest.as_slice(), 0o644),
     ])?;
     Ok(Image { id, layer, archive })
+}
+
+/// The digest that the layer of an image of these files has (`sha256:...`).
+///
+/// # Errors
+/// As of [`pack`].
+pub fn layer(files: &[File]) -> io::Result<String> {
+    Ok(digest(&layer_archive(files)?))
+}
+
+fn layer_archive(files: &[File]) -> io::Result<Vec<u8>> {
+    archive(files.iter().map(|file| (file.path.as_str(), file.content.as_slice(), 0o755)))
 }
 
 fn configuration<'a>(recipe: &'a Recipe, layer: &'a str) -> Config<'a> {
@@ -104,7 +116,7 @@ fn configuration<'a>(recipe: &'a Recipe, layer: &'a str) -> Config<'a> {
 }
 
 /// As Docker names it.
-fn architecture() -> &'static str {
+pub fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
