@@ -36,6 +36,7 @@ pub fn find(sources: &Sources<'_>, ledger: &mut Ledger) -> Vec<Doubt> {
         doubts.extend(of_probe(probe, &sources.journal.started.terms.expect));
     }
     doubts.extend(engine_lost(events, sources.windows.watch_end, ledger));
+    doubts.extend(without_keeper(events, sources.windows.watch_end, ledger));
     doubts.extend(sources.faults.iter().filter_map(vague));
     doubts.sort_by_key(|doubt| !doubt.decisive);
     doubts
@@ -135,6 +136,33 @@ fn engine_lost(events: &[Event], end: At, ledger: &mut Ledger) -> Vec<Doubt> {
     }
     if let Some((from, line)) = since {
         let kind = DoubtKind::EngineLost { from, to: end.max(from) };
+        doubts.push(Doubt { kind, decisive: false, evidence: vec![ledger.line(line)] });
+    }
+    doubts
+}
+
+/// Times in which nobody but the runner could undo.
+fn without_keeper(events: &[Event], end: At, ledger: &mut Ledger) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    let mut lost = None;
+    for event in events {
+        let line = event.seq + 1;
+        match (&event.kind, lost) {
+            (EventKind::KeeperLeftOut, _) => {
+                doubts.push(Doubt { kind: DoubtKind::NoKeeper, decisive: false, evidence: vec![ledger.line(line)] });
+            }
+            (EventKind::KeeperLost { .. }, None) => lost = Some((event.at, line)),
+            (EventKind::KeeperStarted { .. }, Some((from, since))) => {
+                let kind = DoubtKind::KeeperLost { from, to: event.at };
+                let evidence = vec![ledger.line(since), ledger.line(line)];
+                doubts.push(Doubt { kind, decisive: false, evidence });
+                lost = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some((from, line)) = lost {
+        let kind = DoubtKind::KeeperLost { from, to: end.max(from) };
         doubts.push(Doubt { kind, decisive: false, evidence: vec![ledger.line(line)] });
     }
     doubts

@@ -438,6 +438,15 @@ pub enum DoubtKind {
         /// To; the end of the run if it did not come back.
         to: At,
     },
+    /// Nobody would have undone anything after a SIGKILL of the runner, by wish.
+    NoKeeper,
+    /// Nobody would have undone anything after a SIGKILL of the runner in this time.
+    KeeperLost {
+        /// From.
+        from: At,
+        /// To; the end of the run if it did not come back.
+        to: At,
+    },
     /// The moment of a fault is known only to within this (ns).
     FaultTimeVague {
         /// Which fault.

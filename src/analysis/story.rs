@@ -98,6 +98,7 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         EventKind::StopRequested { by } => (true, Happening::StopRequested(by.clone())),
         EventKind::EngineLost { detail } => (true, Happening::EngineLost(detail.clone())),
         EventKind::EngineBack => (false, Happening::EngineBack),
+        EventKind::KeeperLost { detail } => (true, Happening::KeeperLost(detail.clone())),
         EventKind::EvidenceLost { file, .. } => (true, Happening::EvidenceLost(file.clone())),
         EventKind::WallClockStepped { by_ns } => (false, Happening::WallClockStepped(*by_ns)),
         EventKind::CleanedUp { left } => (!left.is_empty(), Happening::CleanedUp { left: left.clone() }),
@@ -105,6 +106,8 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         EventKind::EngineFound(_)
         | EventKind::LocksTaken { .. }
         | EventKind::UndoRecorded { .. }
+        | EventKind::KeeperStarted { .. }
+        | EventKind::KeeperLeftOut
         | EventKind::ContainerChanged { .. }
         | EventKind::UsageSampled { .. }
         | EventKind::ClockCompared { .. }

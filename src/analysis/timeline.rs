@@ -160,6 +160,8 @@ pub enum Happening {
     },
     /// Engine events stopped.
     EngineLost(String),
+    /// The keeper of the undo list was lost: why.
+    KeeperLost(String),
     /// And came back.
     EngineBack,
     /// Evidence could not be written: the file.

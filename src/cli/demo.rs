@@ -131,6 +131,7 @@ impl Demo {
             reports: self.reports.clone(),
             seed: None,
             strict: false,
+            keeper: true,
             plan: plan::Options { allow_host_exec: false },
             command: std::env::args().collect(),
         };

@@ -8,6 +8,7 @@ use crate::{
     engine::{self, Outcome, signals::Stops},
     event::{FORMAT, NotStarted, RunStarted},
     journal::RunFolder,
+    keeper::line::Place,
     load::Load,
     plan::{self, Plan, PlanError},
     review,
@@ -25,6 +26,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// A low margin counts as violated.
     pub strict: bool,
+    /// Whether somebody outside of this process keeps the undo list.
+    pub keeper: bool,
     /// What the plan may do.
     pub plan: plan::Options,
     /// What was typed, or stands for it.
@@ -68,6 +71,8 @@ pub async fn drill(
     let (outcome, targets, refusal) = match planned {
         Err(refusal) => (opened.abandon(NotStarted::CouldNotRun(refusal.short.clone())), vec![], Some(refusal.full)),
         Ok((containers, plan)) => {
+            let place = || Place::at(&plan.engine.address, folder.keeper());
+            let place = request.keeper.then(place);
             let targets: Vec<Container> = plan.targets.values().flatten().cloned().collect();
             let context = engine::Context {
                 containers,
@@ -75,6 +80,7 @@ pub async fn drill(
                 env: Arc::new(|name| std::env::var(name).ok()),
                 onlooker: Some(live.onlooker()),
                 stops: stops.subscribe(),
+                place,
                 earlier: earlier::earlier(&request.reports, &loaded.scenario.name, &folder),
             };
             (opened.conduct(plan, context).await, targets, None)

@@ -9,6 +9,7 @@ pub(crate) mod drill;
 mod earlier;
 mod exit;
 mod idle;
+mod keeper;
 mod live;
 mod note;
 pub mod output;
@@ -111,6 +112,9 @@ enum Verb {
     /// Beside a target: shape its packets on command, and let go by itself (runs inside helper containers).
     #[command(hide = true)]
     Agent(agent::Agent),
+    /// Hold the undo list of a run, and play it when the run is gone (runs in a container beside its targets).
+    #[command(hide = true)]
+    Keeper(keeper::Keeper),
     /// Do nothing until SIGTERM (the command of test containers).
     #[command(hide = true)]
     Idle(idle::Idle),
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(verb) => verb.run(&global),
         Verb::BenchLoad(verb) => verb.run(&global),
         Verb::Agent(verb) => verb.run(&global),
+        Verb::Keeper(verb) => verb.run(&global),
         Verb::Idle(verb) => verb.run(&global),
         Verb::DemoServe(verb) => verb.run(&global),
     };

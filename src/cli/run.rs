@@ -42,6 +42,9 @@ pub struct Run {
     /// Let `exec` probes without a target run their commands on this host.
     #[arg(long)]
     pub allow_host_exec: bool,
+    /// Go without a keeper: if firedrill is killed, its faults stay on until `firedrill recover`.
+    #[arg(long)]
+    pub no_keeper: bool,
     /// Write one JUnit file for all scenarios.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Run {
             reports: self.reports.clone(),
             seed: self.seed,
             strict: self.strict,
+            keeper: !self.no_keeper,
             plan: plan::Options { allow_host_exec: self.allow_host_exec },
             command: std::env::args().collect(),
         };

@@ -10,11 +10,13 @@ mod helper;
 pub mod image;
 mod lock;
 mod operate;
+mod ours;
 mod read;
 mod setup;
 mod watch;
 
 pub use connect::{connect, connect_to};
+pub use ours::{KEEPER, Ours, Role};
 pub use setup::{HealthCheck, NewContainer, NewEndpoint, NewPort};
 
 use super::{
@@ -189,6 +191,11 @@ impl Containers for Docker {
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
         let new = new.clone();
         Box::pin(self.start_helper(new))
+    }
+
+    fn resume_helper(&self, id: &ContainerId) -> Answer<'_, Helper> {
+        let id = id.clone();
+        Box::pin(self.resume_helper(id))
     }
 
     fn remove_helper(&self, id: &ContainerId) -> Answer<'_, ()> {

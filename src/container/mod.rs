@@ -109,6 +109,9 @@ impl Container {
 /// Everything that firedrill makes on a Docker host bears this label, with the id of the run.
 pub const RUN_LABEL: &str = "firedrill.run";
 
+/// Who made it ([`Holder::runner`]), so that what a dead process left can be told from what a living one uses.
+pub const RUNNER_LABEL: &str = "firedrill.runner";
+
 /// The states of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -507,6 +510,9 @@ pub trait Containers: Send + Sync {
 
     /// Starts a helper and attaches to it. Its image is loaded first, where it is not there.
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper>;
+
+    /// Attaches again to a helper that lasts, and starts it if it does not run.
+    fn resume_helper(&self, id: &ContainerId) -> Answer<'_, Helper>;
 
     /// Ends and removes a helper, running or not; done as well if it is gone.
     fn remove_helper(&self, id: &ContainerId) -> Answer<'_, ()>;

@@ -272,6 +272,11 @@ impl Containers for Sim {
         }))
     }
 
+    fn resume_helper(&self, id: &ContainerId) -> Answer<'_, Helper> {
+        let id = id.id.clone();
+        Box::pin(self.call(LATENCY, move |_| Err(ContainerError::NotFound { what: format!("container {id}") })))
+    }
+
     fn remove_helper(&self, _: &ContainerId) -> Answer<'_, ()> {
         Box::pin(self.call(LATENCY, |_| Ok(())))
     }

@@ -6,6 +6,7 @@ use super::{
     evidence::Redaction,
     guards::Onlooker,
     halt::Halt,
+    keeping::Keeping,
     ledger::{Ledger, Life},
     record::Record,
 };
@@ -20,6 +21,7 @@ use crate::{
         runner::{self, Alive},
         write::{self, JournalSink, Loss},
     },
+    keeper::line::Place,
     load::{self, Load},
     measure::{ProbeId, Schedule},
     plan::Plan,
@@ -66,6 +68,8 @@ pub struct Context {
     pub onlooker: Option<Onlooker>,
     /// Who asks to stop, each time they do.
     pub stops: mpsc::UnboundedReceiver<String>,
+    /// Where a keeper may live; `None`: the run has none.
+    pub place: Option<Place>,
     /// What earlier runs of this scenario came to.
     pub earlier: Vec<EarlierRun>,
 }
@@ -158,6 +162,8 @@ impl Opened {
             redaction: Redaction::new(&secrets),
             offset_ns: 0.into(),
             folder: self.folder.clone(),
+            place: context.place,
+            keeping: Keeping::default(),
         });
         let requests = match RequestWriter::create(&self.folder.requests()) {
             Ok(requests) => requests,
@@ -269,6 +275,7 @@ impl Drill {
         }
         let left = self.left();
         self.unlock().await;
+        self.keeping.end().await;
         // How far the clocks are apart by now; an engine that is gone has been told of.
         let _ = self.compare_clocks().await;
         side.shutdown().await;

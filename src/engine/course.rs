@@ -35,8 +35,11 @@ impl Drill {
         if self.halt.reason().is_some() {
             return Err(self.not_started());
         }
+        // It is started while the baseline is measured, and knows every undo before t=0.
+        let keeper = self.start_keeper();
         let gate = self.start_load(loading, &slot)?;
         self.pass_gate(&gate).await?;
+        self.await_keeper(keeper).await?;
         let zero = self.record.tell(EventKind::GatePassed);
         let mut from = self.faults(zero).await;
         if let Some(reason) = self.halt.reason() {

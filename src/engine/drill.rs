@@ -1,12 +1,13 @@
 //! What all parts of a running drill share.
 
-use super::{evidence::Redaction, halt::Halt, ledger::Ledger, record::Record};
+use super::{evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record};
 use crate::{
     clock::{At, RunClock},
     container::{Container, ContainerError, ContainerId, Containers, Holder, Op, OpOutcome},
     event::{EventKind, FaultId, Operated},
     fault::Injection,
     journal::RunFolder,
+    keeper::line::Place,
     measure::{ProbeId, Schedule},
     plan::Plan,
 };
@@ -43,6 +44,10 @@ pub(crate) struct Drill {
     /// The engine's clock - ours, nanoseconds, when it was last asked.
     pub offset_ns: AtomicI64,
     pub folder: RunFolder,
+    /// Where a keeper may live; `None`: none is wanted.
+    pub place: Option<Place>,
+    /// The way to the keeper.
+    pub keeping: Keeping,
 }
 
 /// How an operation ended.

@@ -13,6 +13,7 @@ mod guards;
 mod halt;
 mod holding;
 mod inbox;
+mod keeping;
 mod ledger;
 mod preflight;
 mod proof;

@@ -1,7 +1,9 @@
 //! Undoing what a killed run left on, from its journal. The journal is untrusted: only typed undos are played,
 //! only on containers that the journal's own snapshots name, on the engine that they came from.
 
-use super::{conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, ledger::Ledger, record::Record};
+use super::{
+    conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
+};
 use crate::{
     clock::RunClock,
     container::{Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, Op, compare, mend::mend},
@@ -133,6 +135,8 @@ fn drill(plan: Plan, containers: Arc<dyn Containers>, record: Record, clock: Run
         redaction: Redaction::new(&[]),
         offset_ns: 0.into(),
         folder: folder.clone(),
+        place: None,
+        keeping: Keeping::default(),
     }
 }
 

@@ -139,6 +139,7 @@ impl Setting {
             env: Arc::new(|_| None),
             onlooker: None,
             stops: self.stopped.take().unwrap(),
+            place: None,
             earlier: vec![],
         };
         let outcome = Opened::in_memory(pieces, started()).conduct(self.plan.clone(), context).await;

@@ -82,6 +82,9 @@ impl Drill {
             if !again {
                 let proven = check.verdict == Verdict::Proven;
                 self.ledger.undone(entry.fault, &entry.injection.on, proven);
+                if proven {
+                    self.keeping.undone(entry.fault, &entry.injection.on);
+                }
                 self.record.tell(EventKind::UndoChecked {
                     fault: entry.fault,
                     container: entry.injection.name.clone(),

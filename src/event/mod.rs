@@ -61,6 +61,18 @@ pub enum EventKind {
         /// With the undo operations inside, one injection per container.
         injections: Vec<Injection>,
     },
+    /// Somebody keeps the undo list who outlives the runner; again, after `KeeperLost`.
+    KeeperStarted {
+        /// Where, for people.
+        place: String,
+    },
+    /// The keeper does not answer any more.
+    KeeperLost {
+        /// Why.
+        detail: String,
+    },
+    /// Nobody keeps the undo list, by wish: had the runner been killed, faults would have stayed on.
+    KeeperLeftOut,
     /// Nothing was injected, and why.
     NotStarted(NotStarted),
     /// Load and probes are being sent from now.

@@ -9,6 +9,7 @@
 //!   plan.json       as it was resolved
 //!   logs/           what targets and neighbours printed
 //!   runner          locked (flock) by the runner for as long as it lives
+//!   keeper          the undo list of a keeper that is a process on this machine, while it lives
 //!   inbox           what people say from other terminals, on its way to the journal
 //!   result.json, review.md, review.html, junit.xml   computed from the above
 //! ```
@@ -54,6 +55,11 @@ impl RunFolder {
     /// `plan.json`
     pub fn plan(&self) -> PathBuf {
         self.0.join("plan.json")
+    }
+
+    /// `keeper`
+    pub fn keeper(&self) -> PathBuf {
+        self.0.join("keeper")
     }
 
     /// `logs/`

@@ -7,9 +7,11 @@
 //! that cannot be, a process beside the runner. It is told each undo before the fault, acknowledges it when it is
 //! on disk, and sets right what differs when the stream from the runner ends without "over".
 
+pub mod line;
 pub mod list;
 pub mod play;
 pub mod protocol;
 pub mod session;
+pub mod sweep;
 #[cfg(test)]
 mod tests;

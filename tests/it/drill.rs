@@ -149,6 +149,16 @@ pub struct Running {
 }
 
 impl Running {
+    /// A run that was started in another way.
+    pub fn of(child: Child, reports: &Path) -> Running {
+        Running { child, reports: reports.to_owned() }
+    }
+
+    /// What its journal holds by now.
+    pub fn events(&self) -> Vec<Event> {
+        events(&self.reports)
+    }
+
     /// Waits until its journal holds an event that `wanted` accepts.
     pub fn until(&self, wanted: impl Fn(&EventKind) -> bool) {
         wait_for(|| events(&self.reports).iter().any(|event| wanted(&event.kind)));

@@ -56,7 +56,7 @@ fn a_killed_run_is_listed_and_recovered() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
     let before = stage.inspect(&web.id);
-    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &[], |_, running| {
+    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &["--no-keeper"], |_, running| {
         running.until(hit);
         running.signal(Signal::KILL);
     });
@@ -104,7 +104,7 @@ fn killed_anywhere(settings: &str, times: u64) {
         // From the first lock to after the undo: 100 ms to 3 s.
         let after = Duration::from_millis(100 + round.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2900);
         let length = if round % 2 == 0 { "1s" } else { "60s" };
-        stage.run_while(&over(&web, &fault(settings, length)), &[], |_, running| {
+        stage.run_while(&over(&web, &fault(settings, length)), &["--no-keeper"], |_, running| {
             running.until(|kind| matches!(kind, EventKind::LocksTaken { .. }));
             std::thread::sleep(after);
             running.signal(Signal::KILL);
@@ -137,7 +137,7 @@ fn a_folder_that_others_may_enter_is_not_trusted() {
     use std::os::unix::fs::PermissionsExt;
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &[], |_, running| {
+    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &["--no-keeper"], |_, running| {
         running.until(hit);
         running.signal(Signal::KILL);
     });

@@ -10,6 +10,7 @@ mod engine;
 mod examples;
 mod faults;
 mod hour;
+mod keeper;
 mod load;
 mod packets;
 mod page;

@@ -91,6 +91,7 @@ fn told(kind: &EventKind, view: &View) -> Option<(&'static str, String)> {
         }
         EventKind::StopRequested { by } => (YELLOW, format!("{by}: stopping and undoing (again: without waiting)")),
         EventKind::EngineLost { detail } => (RED, format!("the Docker engine is gone: {detail}")),
+        EventKind::KeeperLost { detail } => (YELLOW, format!("the keeper is lost: {detail}")),
         EventKind::EngineBack => (GREEN, "the Docker engine is back".into()),
         EventKind::Noted { kind, text, who } => ("36", format!("{} by {who}: {text}", kind.name())),
         EventKind::EvidenceLost { file, detail } => (RED, format!("{file} is incomplete: {detail}")),

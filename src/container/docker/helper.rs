@@ -2,7 +2,7 @@
 
 use super::{Docker, errors::told, image};
 use crate::container::{
-    ContainerError, ContainerId, Helper, NewHelper, RUN_LABEL, Said,
+    ContainerError, ContainerId, Helper, Holder, NewHelper, RUN_LABEL, RUNNER_LABEL, Said,
     helper::{HELPER_IMAGE_LABEL, HelperMount, LINE_MOST, LINES_WAITING, Namespace, ROLE_LABEL},
 };
 use bollard::{
@@ -126,6 +126,11 @@ impl Docker {
         }
     }
 
+    pub(super) async fn resume_helper(&self, id: ContainerId) -> Result<Helper, ContainerError> {
+        let (say, said) = self.attach_and_start(&id).await?;
+        Ok(Helper { id, say, said })
+    }
+
     /// Attached before it starts, so that none of its words is missed.
     async fn attach_and_start(
         &self,
@@ -182,7 +187,9 @@ fn name(new: &NewHelper) -> String {
 }
 
 fn body(new: &NewHelper, image: &str) -> ContainerCreateBody {
-    let own = [(RUN_LABEL.to_owned(), new.run.clone()), (ROLE_LABEL.to_owned(), new.role.clone())];
+    let runner = Holder::here(&new.run).runner;
+    let own = [(RUN_LABEL, new.run.clone()), (RUNNER_LABEL, runner), (ROLE_LABEL, new.role.clone())]
+        .map(|(name, value)| (name.to_owned(), value));
     ContainerCreateBody {
         image: Some(image.into()),
         cmd: Some(new.arguments.clone()),

@@ -7,8 +7,8 @@ use bollard::models::ContainerInspectResponse;
 use std::{collections::BTreeMap, time::Duration};
 
 const IMAGE: &str = "firedrill-lock:1";
-const TARGET_LABEL: &str = "firedrill.lock";
-const RUNNER_LABEL: &str = "firedrill.runner";
+pub(super) const TARGET_LABEL: &str = "firedrill.lock";
+pub(super) const RUNNER_LABEL: &str = crate::container::RUNNER_LABEL;
 /// A name that is taken while its container is not to be seen yet is looked at so often, 50 ms apart.
 const LOOKS: usize = 40;
 

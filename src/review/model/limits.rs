@@ -77,6 +77,12 @@ fn doubt(look: &Look<'_>, kind: &DoubtKind) -> String {
         DoubtKind::EngineLost { from, to } => {
             format!("The engine's events were not seen from {} to {}.", look.moment(*from), look.short(*to))
         }
+        DoubtKind::NoKeeper => {
+            "The drill ran without a keeper: had the runner been killed, its faults would have stayed on.".into()
+        }
+        DoubtKind::KeeperLost { from, to } => {
+            format!("The keeper was lost from {} to {}; nothing came of it.", look.moment(*from), look.short(*to))
+        }
         DoubtKind::FaultTimeVague { fault, width_ns } => format!(
             "The moment at which {} became effective is known to within {} only.",
             look.fault_label(*fault),

@@ -102,6 +102,7 @@ fn words(look: &Look<'_>, what: &Happening) -> String {
         Happening::Noted { kind, text, who } => noted(*kind, text, who),
         Happening::StopRequested(by) => format!("Stop requested by {by}"),
         Happening::EngineLost(detail) => format!("Engine events stopped: {}", end_of_sentence(detail)),
+        Happening::KeeperLost(detail) => format!("Keeper of the undo list lost: {}", end_of_sentence(detail)),
         Happening::EngineBack => "Engine events are back".into(),
         Happening::EvidenceLost(file) => format!("Evidence could not be written: {file}"),
         Happening::WallClockStepped(ns) => {
