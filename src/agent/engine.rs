@@ -6,10 +6,10 @@
 mod packets;
 
 use super::{
+    fates::Work,
     netlink::NetlinkError,
     nfqueue::{Copied, Queue},
     protocol::{Counters, FaultId},
-    shape::Shape,
     traffic::{Block, Traffic},
 };
 use packets::Loop;
@@ -52,7 +52,7 @@ pub fn now() -> u64 {
 
 /// What the thread is asked.
 enum Order {
-    Begin { fault: FaultId, traffic: Traffic, shape: Box<Shape>, seed: u64 },
+    Begin { fault: FaultId, traffic: Traffic, work: Work, seed: u64 },
     Follow { fault: FaultId, peers: Vec<Block> },
     End { fault: FaultId },
     Report,
@@ -97,12 +97,12 @@ impl Engine {
         self.numbers
     }
 
-    /// Shapes these packets from now on, as far as rules hand them over.
+    /// Does this to these packets from now on, as far as rules hand them over.
     ///
     /// # Errors
     /// [`EngineError::Gone`].
-    pub fn begin(&self, fault: FaultId, traffic: Traffic, shape: Box<Shape>, seed: u64) -> Result<(), EngineError> {
-        self.ask(Order::Begin { fault, traffic, shape, seed }).map(|_| ())
+    pub fn begin(&self, fault: FaultId, traffic: Traffic, work: Work, seed: u64) -> Result<(), EngineError> {
+        self.ask(Order::Begin { fault, traffic, work, seed }).map(|_| ())
     }
 
     /// Other peers.

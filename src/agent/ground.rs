@@ -35,25 +35,31 @@ pub fn create_table(socket: &mut Socket) -> Result<bool, NetworkError> {
 
 /// Tries which way packets can reach a queue.
 pub fn find_queue(socket: &mut Socket) -> Option<QueueBy> {
-    let mut works = |by: &QueueBy| {
-        let steps = vec![Step::Queue(TRIED_QUEUE, *by)];
-        let rule = Rule { chain: "probe".into(), tag: "probe".into(), steps };
-        let tried = socket.batch(nft::SUBSYSTEM, |batch| {
-            let mut table = Table { name: TABLE, batch };
-            table.chain("probe", None);
-            table.rule(&rule);
-            table.flush("probe");
-            table.delete_chain("probe");
-        });
-        tried.is_ok()
-    };
-    [QueueBy::Native, QueueBy::Compat].into_iter().find(|by| works(by))
+    [QueueBy::Native, QueueBy::Compat].into_iter().find(|by| takes(socket, Step::Queue(TRIED_QUEUE, *by)))
+}
+
+/// Tries whether packets can be kept out of connection tracking.
+pub fn can_untrack(socket: &mut Socket) -> bool {
+    takes(socket, Step::Untrack)
+}
+
+/// Whether the kernel takes a rule with this step, where no packet meets it.
+fn takes(socket: &mut Socket, step: Step) -> bool {
+    let rule = Rule { chain: "probe".into(), tag: "probe".into(), steps: vec![step] };
+    let tried = socket.batch(nft::SUBSYSTEM, |batch| {
+        let mut table = Table { name: TABLE, batch };
+        table.chain("probe", None);
+        table.rule(&rule);
+        table.flush("probe");
+        table.delete_chain("probe");
+    });
+    tried.is_ok()
 }
 
 /// The chains, and the rules that always stand.
-pub fn build(batch: &mut Messages) {
+pub fn build(batch: &mut Messages, untracked: bool) {
     let mut table = Table { name: TABLE, batch };
     rules::changing().iter().for_each(|chain| table.chain(chain, None));
     rules::base().iter().for_each(|(chain, hook)| table.chain(chain, Some(*hook)));
-    rules::standing().iter().for_each(|rule| table.rule(rule));
+    rules::standing(untracked).iter().for_each(|rule| table.rule(rule));
 }

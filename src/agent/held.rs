@@ -35,13 +35,20 @@ pub enum Release {
         /// The interface it was to leave by.
         device: u32,
     },
+    /// It ended; ours is the answer, to be sent back to where it came from.
+    Answer {
+        /// From the IP header on.
+        bytes: Vec<u8>,
+        /// The interface that the question was to leave by.
+        device: u32,
+    },
 }
 
 impl Release {
     fn size(&self) -> usize {
         match self {
             Release::Accept { rewritten, .. } => rewritten.as_ref().map_or(0, Vec::len),
-            Release::Send { bytes, .. } => bytes.len(),
+            Release::Send { bytes, .. } | Release::Answer { bytes, .. } => bytes.len(),
         }
     }
 }
@@ -128,7 +135,7 @@ mod tests {
     fn id(held: &Held) -> u32 {
         match held.release {
             Release::Accept { id, .. } => id,
-            Release::Send { .. } => panic!("not sent"),
+            Release::Send { .. } | Release::Answer { .. } => panic!("not sent"),
         }
     }
 

@@ -9,8 +9,10 @@ use std::{
     net::{SocketAddr, SocketAddrV4, SocketAddrV6},
 };
 
-/// Marks what we send; it stays in this network namespace.
+/// Marks the copies that we send; it stays in this network namespace.
 pub const MARK: u32 = 0x6664_726c;
+/// Marks what we answer in the place of others.
+pub const ANSWER_MARK: u32 = 0x6664_726d;
 
 /// Links seen in the wild, widest first; a packet that does not fit is cut for the first that takes it.
 const LINKS: [usize; 4] = [1500, 1400, 1280, 576];
@@ -27,12 +29,12 @@ pub struct Injector {
 }
 
 impl Injector {
-    /// Opens the sockets.
+    /// Opens the sockets; all they send bears this mark.
     ///
     /// # Errors
     /// Without NET_RAW: EPERM.
-    pub fn open() -> io::Result<Injector> {
-        Ok(Injector { v4: raw(Domain::IPV4)?, v6: raw(Domain::IPV6).ok(), last_cut: 0 })
+    pub fn open(mark: u32) -> io::Result<Injector> {
+        Ok(Injector { v4: raw(Domain::IPV4, mark)?, v6: raw(Domain::IPV6, mark).ok(), last_cut: 0 })
     }
 
     /// Sends a packet to where its header says; `device` helps for link-local addresses.
@@ -73,9 +75,9 @@ impl Injector {
     }
 }
 
-fn raw(domain: Domain) -> io::Result<Socket> {
+fn raw(domain: Domain, mark: u32) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(RAW)))?;
-    socket.set_mark(MARK)?;
+    socket.set_mark(mark)?;
     socket.set_nonblocking(true)?;
     if domain == Domain::IPV4 {
         socket.set_broadcast(true)?;

@@ -2,9 +2,10 @@
 //!
 //! `protocol` is what runner and agent say to each other; `session` obeys, and undoes everything when the `lease` is
 //! over. `network` keeps two things in step: `rules`, our table (`nft` over `netlink`), which the kernel removes when we
-//! die; and `engine`, the packet thread, which takes packets from `nfqueue`, asks the pure models in `shape` what
-//! becomes of them, keeps them in `held`, and sends its copies by `inject`. `traffic` says which packets are meant.
+//! die; and `engine`, the packet thread, which takes packets from `nfqueue`, asks the pure models in `shape` and `dns`
+//! what becomes of them, keeps them in `held`, and sends its copies by `inject`. `traffic` says which packets are meant.
 
+pub mod dns;
 pub mod engine;
 mod fates;
 mod ground;

@@ -5,7 +5,7 @@
 
 use super::{
     engine::{Engine, EngineError, Report, now},
-    ground::{build, create_table, find_queue},
+    ground::{build, can_untrack, create_table, find_queue},
     netlink::{NetlinkError, Socket},
     nft::{self, QueueBy, Rule, Table},
     protocol::{Abilities, Counters, Cut, Effect, FaultId},
@@ -98,9 +98,10 @@ impl Network {
                 return Err(no_engine(error));
             }
         };
-        let abilities = Abilities { owner, queue, raw: engine.is_some() };
+        let untracked = can_untrack(&mut socket);
+        let abilities = Abilities { owner, queue, raw: engine.is_some(), untracked };
         let mut network = Network { socket, abilities, engine, faults: BTreeMap::new(), leaks: Leaks::default() };
-        network.socket.batch(nft::SUBSYSTEM, build)?;
+        network.socket.batch(nft::SUBSYSTEM, |batch| build(batch, untracked))?;
         Ok(network)
     }
 
@@ -121,6 +122,10 @@ impl Network {
             return Err(NetworkError::Order { fault: id, is: "armed already" });
         }
         let effect = self.possible(&traffic, effect)?;
+        let traffic = match &effect {
+            Effect::Dns(dns) => dns.traffic(traffic).map_err(NetworkError::Settings)?,
+            Effect::Shape(_) | Effect::Cut(_) => traffic,
+        };
         check_size(&traffic)?;
         self.change(|table| rules::counters(id).iter().for_each(|counter| table.counter(counter)))?;
         self.faults.insert(id, Fault { traffic, effect, seed, fired: false });
@@ -144,15 +149,21 @@ impl Network {
             }
             effect => effect,
         };
-        if let Effect::Shape(shape) = &effect {
-            shape.check().map_err(NetworkError::Settings)?;
-            if self.engine.is_none() {
-                return Err(NetworkError::Lacking(
-                    "this kernel has no NFQUEUE (nft_queue, or nft_compat with xt_NFQUEUE)".into(),
-                ));
-            }
+        match &effect {
+            Effect::Shape(shape) => shape.check().map_err(NetworkError::Settings)?,
+            Effect::Dns(dns) => dns.check().map_err(NetworkError::Settings)?,
+            Effect::Cut(_) => {}
         }
-        Ok(effect)
+        let lacking = |what: &str| Err(NetworkError::Lacking(what.into()));
+        match &effect {
+            Effect::Shape(_) | Effect::Dns(_) if self.engine.is_none() => {
+                lacking("this kernel has no NFQUEUE (nft_queue, or nft_compat with xt_NFQUEUE)")
+            }
+            Effect::Dns(dns) if dns.answers() && !self.abilities.untracked => lacking(
+                "this kernel cannot keep our answers out of connection tracking (nft_ct); timeout and delay work",
+            ),
+            _ => Ok(effect),
+        }
     }
 
     /// Begins; when it took effect, and how many rules were read back.
@@ -164,9 +175,9 @@ impl Network {
         if fault.fired {
             return Err(NetworkError::Order { fault: id, is: "fired already" });
         }
-        if let Effect::Shape(shape) = &fault.effect {
-            let (traffic, shape, seed) = (fault.traffic.clone(), shape.clone(), fault.seed);
-            self.engine()?.begin(id, traffic, shape, seed)?;
+        if let Some(work) = fault.effect.work() {
+            let (traffic, seed) = (fault.traffic.clone(), fault.seed);
+            self.engine()?.begin(id, traffic, work, seed)?;
         }
         self.fault(id)?.fired = true;
         match self.put_rules().map(|count| (now(), count)).and_then(|done| self.read_back().map(|_| done)) {
@@ -191,7 +202,7 @@ impl Network {
         check_size(&traffic)?;
         fault.traffic = traffic;
         if fault.fired {
-            if matches!(fault.effect, Effect::Shape(_)) {
+            if fault.effect.work().is_some() {
                 self.engine()?.follow(id, peers)?;
             }
             self.put_rules()?;
@@ -209,8 +220,8 @@ impl Network {
         self.settle_leaks()?;
         self.put_rules()?;
         let at = now();
-        let shaped = matches!(self.fault(id)?.effect, Effect::Shape(_));
-        let report = if shaped { self.engine()?.end(id)? } else { self.report()? };
+        let worked = self.fault(id)?.effect.work().is_some();
+        let report = if worked { self.engine()?.end(id)? } else { self.report()? };
         let counted = self.counted()?;
         self.leaks.base = self.balance(&report, &counted);
         let counters = self.with_kernel(&report, &counted).remove(&id).unwrap_or_default();
@@ -279,7 +290,7 @@ impl Network {
             fault: *id,
             traffic: fault.traffic.clone(),
             act: match fault.effect {
-                Effect::Shape(_) => Act::Queue(numbers, by),
+                Effect::Shape(_) | Effect::Dns(_) => Act::Queue(numbers, by),
                 Effect::Cut(cut) => Act::Cut(cut, self.abilities.queue),
             },
         };
@@ -298,7 +309,8 @@ impl Network {
     }
 
     fn read_back(&mut self) -> Result<usize, NetworkError> {
-        let wanted: Vec<nft::Listed> = rules::standing().iter().chain(&self.wanted()).map(Rule::listed).collect();
+        let wanted: Vec<nft::Listed> =
+            rules::standing(self.abilities.untracked).iter().chain(&self.wanted()).map(Rule::listed).collect();
         let found = nft::rules(&mut self.socket, TABLE)?;
         let same = |chain: &str| {
             let of = |rules: &[nft::Listed]| rules.iter().filter(|r| r.chain == chain).cloned().collect::<Vec<_>>();

@@ -48,10 +48,17 @@ impl Copied {
 pub struct Queued<'a> {
     /// Its number in this queue.
     pub id: u32,
-    /// The interface it is to leave by; 0 if it came in.
-    pub out_device: u32,
+    /// The interface it came by, or is to leave by.
+    pub device: u32,
     /// From the IP header on.
     pub bytes: &'a [u8],
+}
+
+impl Queued<'_> {
+    /// Whether it goes over loopback, which is the first interface of every namespace.
+    pub fn over_loopback(&self) -> bool {
+        self.device == 1
+    }
 }
 
 /// What we say about a packet.
@@ -204,7 +211,7 @@ fn queued(bytes: &[u8]) -> Option<Queued<'_>> {
     let word = |value: &[u8]| Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?));
     Some(Queued {
         id: word(attribute(body, 1)?)?,
-        out_device: attribute(body, 6).and_then(word).unwrap_or(0),
+        device: attribute(body, 6).or_else(|| attribute(body, 5)).and_then(word).unwrap_or(0),
         bytes: attribute(body, 10).unwrap_or_default(),
     })
 }

@@ -124,6 +124,8 @@ pub enum Step {
     /// Hands the packet to a queue that nobody listens to, where it ends. Unlike a drop, its sender is told nothing: a
     /// drop on the way out makes `sendto` fail with EPERM, as no network does.
     Void(u16, QueueBy),
+    /// Keeps the packet out of connection tracking.
+    Untrack,
 }
 
 impl Step {
@@ -137,6 +139,7 @@ impl Step {
             Step::Count(_) => "objref",
             Step::Verdict(_) => "immediate",
             Step::Reject(_) => "reject",
+            Step::Untrack => "notrack",
             Step::Queue(_, QueueBy::Native) | Step::Void(_, QueueBy::Native) => "queue",
             Step::Queue(_, QueueBy::Compat) | Step::Void(_, QueueBy::Compat) => "target",
         }
@@ -169,6 +172,7 @@ impl Step {
             Step::Reject(Refusal::Unreachable) => {
                 a.word(1, 2).bytes(2, &[1]);
             }
+            Step::Untrack => {}
             Step::Queue(number, by) => queue(a, *number, *by, BYPASS),
             Step::Void(number, by) => queue(a, *number, *by, 0),
         }

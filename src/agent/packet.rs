@@ -4,8 +4,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+/// The number of TCP.
+pub const TCP: u8 = 6;
+/// The number of UDP.
+pub const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMP6: u8 = 58;
 const FRAGMENT6: u8 = 44;
@@ -83,6 +85,40 @@ fn read_v6(bytes: &[u8]) -> Option<Flow> {
 
 fn ports(bytes: &[u8], protocol: u8, at: usize) -> Option<(u16, u16)> {
     if protocol == TCP || protocol == UDP { Some((u16_at(bytes, at)?, u16_at(bytes, at + 2)?)) } else { None }
+}
+
+/// Where that starts which TCP or UDP carry.
+pub fn payload_at(bytes: &[u8], flow: &Flow) -> Option<usize> {
+    match flow.protocol {
+        UDP => Some(flow.transport + 8),
+        TCP => Some(flow.transport + usize::from(bytes.get(flow.transport + 12)? >> 4) * 4),
+        _ => None,
+    }
+}
+
+/// A UDP packet the other way, from where this one went to where it came from. `None` without ports, or if too long.
+pub fn datagram_back(to: &Flow, payload: &[u8]) -> Option<Vec<u8>> {
+    use super::traffic::bytes;
+    let ((port, there), length) = (to.ports?, u16::try_from(8 + payload.len()).ok()?);
+    let addresses = [bytes(to.destination), bytes(to.source)].concat();
+    let mut packet = if to.destination.is_ipv4() {
+        let mut head = vec![0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, UDP, 0, 0];
+        head[2..4].copy_from_slice(&length.checked_add(20)?.to_be_bytes());
+        head.extend(addresses);
+        let checksum = !fold(sum_of(&head));
+        head[10..12].copy_from_slice(&checksum.to_be_bytes());
+        head
+    } else {
+        let [high, low] = length.to_be_bytes();
+        [&[0x60, 0, 0, 0, high, low, UDP, 64][..], &addresses].concat()
+    };
+    for field in [there, port, length, 0] {
+        packet.extend(field.to_be_bytes());
+    }
+    packet.extend(payload);
+    let flow = read(&packet)?;
+    complete(&mut packet, &flow);
+    Some(packet)
 }
 
 /// Flips one bit behind the IP header, after the checksum was complete: the receiver drops the packet.
@@ -261,6 +297,12 @@ mod tests {
         bytes
     }
 
+    fn udp6(payload: &[u8]) -> Vec<u8> {
+        let there = read(&tcp6(b"")).unwrap();
+        let back = Flow { source: there.destination, destination: there.source, ports: Some((53, 40000)), ..there };
+        datagram_back(&back, payload).unwrap()
+    }
+
     fn tcp6(payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x60, 0, 0, 0, 0, 0, TCP, 64];
         bytes[4..6].copy_from_slice(&((20 + payload.len()) as u16).to_be_bytes());
@@ -286,6 +328,20 @@ mod tests {
         assert_eq!((flow.transport, flow.length), (40, 65));
         assert_eq!(read(&[0x45, 0, 0]), None);
         assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn a_datagram_goes_back_to_where_one_came_from() {
+        for (there, size) in [(udp4(b"there"), 28), (udp6(b"there"), 48)] {
+            let flow = read(&there).unwrap();
+            assert_eq!(&there[payload_at(&there, &flow).unwrap()..], b"there");
+            let back = datagram_back(&flow, b"and back").unwrap();
+            let read = read(&back).unwrap();
+            assert_eq!((read.source, read.destination), (flow.destination, flow.source));
+            assert_eq!((read.ports, read.length), (Some((53, 40000)), back.len()));
+            assert_eq!((&back[size..], fits(&back)), (&b"and back"[..], true));
+        }
+        assert_eq!(datagram_back(&read(&udp4(b"")).unwrap(), &[0; 65_528]), None);
     }
 
     #[test]

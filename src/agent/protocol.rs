@@ -4,6 +4,8 @@
 //! A line that is not understood is refused and changes nothing.
 
 use super::{
+    dns::Dns,
+    fates::Work,
     nft::QueueBy,
     shape::Shape,
     traffic::{Block, Traffic},
@@ -83,6 +85,19 @@ pub enum Effect {
     Shape(Box<Shape>),
     /// They end here.
     Cut(Cut),
+    /// Those that ask a resolver for a name are answered falsely, late or not at all.
+    Dns(Box<Dns>),
+}
+
+impl Effect {
+    /// What the packet thread has to do for it; `None`: the kernel's rules do it alone.
+    pub(super) fn work(&self) -> Option<Work> {
+        match self {
+            Effect::Shape(shape) => Some(Work::Shape(shape.clone())),
+            Effect::Dns(dns) => Some(Work::Dns(dns.clone())),
+            Effect::Cut(_) => None,
+        }
+    }
 }
 
 /// How packets end.
@@ -207,6 +222,8 @@ pub struct Abilities {
     pub queue: Option<QueueBy>,
     /// Copies can be sent (NET_RAW).
     pub raw: bool,
+    /// What we answer for others can be kept out of connection tracking.
+    pub untracked: bool,
 }
 
 /// What a fault did. Packets, unless it says otherwise.
@@ -219,11 +236,17 @@ pub struct Counters {
     pub cut: u64,
     /// Seen by the engine. More than `hit` where the kernel had merged segments.
     pub seen: u64,
-    /// Of those, meant by its share.
+    /// Of those, meant by its share (and, if names are what it is about, by its names).
     pub meant: u64,
+    /// Of those, questions to resolvers; Docker's own on behalf of the target not among them.
+    pub queries: u64,
+    /// Of those, about names that are meant.
+    pub matched: u64,
+    /// Answered by us.
+    pub answered: u64,
     /// Held for a time.
     pub delayed: u64,
-    /// Dropped by chance.
+    /// Dropped by chance, or left without an answer.
     pub dropped: u64,
     /// Dropped because the queue of its rate was full.
     pub overflowed: u64,

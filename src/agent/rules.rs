@@ -5,7 +5,7 @@
 //! while faults come and go: taking a *base* chain away makes the kernel drop every held packet of the namespace.
 
 use super::{
-    inject::MARK,
+    inject::{ANSWER_MARK, MARK},
     nft::{Base, Hook, Is, Meta, QueueBy, Refusal, Rule, Step, Verdict},
     protocol::{Cut, FaultId},
     traffic::{Block, Direction, Ports, Protocol, Traffic, Way, bytes},
@@ -58,14 +58,18 @@ pub fn base() -> Vec<(String, Hook)> {
     WAYS.into_iter().flat_map(chains).collect()
 }
 
-/// The rules that always stand.
-pub fn standing() -> Vec<Rule> {
+/// The rules that always stand. Our answers are kept out of connection tracking where that is possible.
+///
+/// Tracked, an answer from 127.0.0.11 would open a connection of its own, and the next question from the same port would
+/// count as a reply on it: Docker's redirection, which only looks at what is new, would let it go astray.
+pub fn standing(untracked: bool) -> Vec<Rule> {
     let jump = |to: String| vec![Step::Verdict(Verdict::Jump(to))];
     let mut rules = Vec::new();
     for way in WAYS {
         let (first, after) = (way.name().to_owned(), format!("{}-after", way.name()));
         for chain in [&first, &after] {
-            rules.push(rule(chain, "ours", ours()));
+            rules.push(rule(chain, "ours", ours(MARK, false)));
+            rules.push(rule(chain, "answers", ours(ANSWER_MARK, untracked && *chain == first && way == Way::Out)));
             rules.push(rule(chain, "neighbours", neighbours()));
         }
         rules.push(rule(&first, "cuts", jump(format!("cut-{}", way.name()))));
@@ -79,8 +83,11 @@ fn rule(chain: &str, tag: &str, steps: Vec<Step>) -> Rule {
     Rule { chain: chain.into(), tag: tag.into(), steps }
 }
 
-fn ours() -> Vec<Step> {
-    vec![Step::Meta(Meta::Mark), Step::Compare(Is::Equal, MARK.to_ne_bytes().to_vec()), Step::Verdict(Verdict::Accept)]
+fn ours(mark: u32, untracked: bool) -> Vec<Step> {
+    let mut steps = vec![Step::Meta(Meta::Mark), Step::Compare(Is::Equal, mark.to_ne_bytes().to_vec())];
+    steps.extend(untracked.then_some(Step::Untrack));
+    steps.push(Step::Verdict(Verdict::Accept));
+    steps
 }
 
 /// Without these an IPv6 address is not reachable at all, which would be another fault.

@@ -219,13 +219,14 @@ impl Traffic {
         if ports && self.protocol == Some(Protocol::Icmp) { Err("ICMP has no ports".into()) } else { Ok(()) }
     }
 
-    /// Whether a packet is one of them, its share apart. Loopback is told apart by the kernel's rules alone.
-    pub fn matches(&self, way: Way, flow: &Flow) -> bool {
+    /// Whether a packet is one of them, its share apart.
+    pub fn matches(&self, way: Way, flow: &Flow, over_loopback: bool) -> bool {
         let (remote, local_port, remote_port) = match way {
             Way::Out => (flow.destination, flow.ports.map(|p| p.0), flow.ports.map(|p| p.1)),
             Way::In => (flow.source, flow.ports.map(|p| p.1), flow.ports.map(|p| p.0)),
         };
-        self.direction.ways().contains(&way)
+        (self.loopback || !over_loopback)
+            && self.direction.ways().contains(&way)
             && (self.peers.is_empty() || self.peers.iter().any(|block| block.holds(remote)))
             && self.protocol.is_none_or(|protocol| protocol.is(flow.protocol))
             && one_of(&self.local_ports, local_port)
@@ -301,14 +302,17 @@ mod tests {
             ..Traffic::default()
         };
         let (a, b) = ("10.0.0.1", "10.0.0.2");
-        assert!(traffic.matches(Way::Out, &flow(a, b, 6, Some((40000, 5432)))));
-        assert!(traffic.matches(Way::In, &flow(b, a, 6, Some((6010, 40000)))));
-        assert!(!traffic.matches(Way::Out, &flow(a, b, 17, Some((40000, 5432)))), "protocol");
-        assert!(!traffic.matches(Way::Out, &flow(a, "10.0.0.3", 6, Some((40000, 5432)))), "peer");
-        assert!(!traffic.matches(Way::Out, &flow(a, b, 6, Some((5432, 40000)))), "side of the port");
-        assert!(!traffic.matches(Way::Out, &flow(a, b, 6, None)), "a packet without ports");
+        assert!(traffic.matches(Way::Out, &flow(a, b, 6, Some((40000, 5432))), false));
+        assert!(traffic.matches(Way::In, &flow(b, a, 6, Some((6010, 40000))), false));
+        assert!(!traffic.matches(Way::Out, &flow(a, b, 17, Some((40000, 5432))), false), "protocol");
+        assert!(!traffic.matches(Way::Out, &flow(a, "10.0.0.3", 6, Some((40000, 5432))), false), "peer");
+        assert!(!traffic.matches(Way::Out, &flow(a, b, 6, Some((5432, 40000))), false), "side of the port");
+        assert!(!traffic.matches(Way::Out, &flow(a, b, 6, None), false), "a packet without ports");
+        assert!(!traffic.matches(Way::Out, &flow(a, b, 6, Some((40000, 5432))), true), "loopback is left alone");
+        let all = Traffic { loopback: true, ..Traffic::default() };
+        assert!([true, false].map(|over| all.matches(Way::In, &flow(a, b, 6, None), over)) == [true, true]);
         let out = Traffic { direction: Direction::Out, ..Traffic::default() };
-        assert!(!out.matches(Way::In, &flow(b, a, 6, None)), "direction");
+        assert!(!out.matches(Way::In, &flow(b, a, 6, None), false), "direction");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod api;
 mod error;
 mod front;
+mod names;
 mod peer;
 mod serve;
 mod stack;

@@ -1,8 +1,10 @@
 //! A server to be hurt: what the tests put into containers. Answers `200 ok` on every path, in a way that a
-//! script can spoil, and says on stdout when it was frozen, by its own monotonic clock.
+//! script can spoil, and says on stdout when it was frozen, by its own monotonic clock. `/resolve/NAME` answers with the
+//! addresses of a name, or with 502 and why there are none; `/resolve-once/NAME` keeps what it found for ever.
 
+use super::names::Names;
 use crate::units::Span;
-use axum::{Router, http::StatusCode};
+use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use std::{io::Write, str::FromStr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::Instant};
 
@@ -69,7 +71,19 @@ pub async fn serve(port: u16, script: Script) -> std::io::Result<()> {
             }
         }
     };
-    axum::serve(listener, Router::new().fallback(answer)).await
+    axum::serve(listener, names().fallback(answer)).await
+}
+
+fn names() -> Router {
+    let names = Arc::new(Names::new());
+    let again = Arc::clone(&names);
+    let told = |found| match found {
+        Ok(addresses) => (StatusCode::OK, addresses),
+        Err(why) => (StatusCode::BAD_GATEWAY, why),
+    };
+    Router::new()
+        .route("/resolve/{name}", get(async move |Path(name): Path<String>| told(names.look_up(&name).await)))
+        .route("/resolve-once/{name}", get(async move |Path(name): Path<String>| told(again.look_up_once(&name).await)))
 }
 
 /// Prints `frozen FROM TO` (nanoseconds of CLOCK_MONOTONIC) whenever more than 100 ms passed between two looks

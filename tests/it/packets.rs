@@ -4,7 +4,9 @@
 //! what it promises. Every figure is printed (`--nocapture`).
 
 mod checker;
+mod dns;
 mod lab;
+mod names;
 
 use checker::{Arrival, Stream, bits_per_second, bulk, connect, different, listen, percentile, stream, stream_while};
 use firedrill::agent::protocol::{Command, Cut, Effect, EndReason, FaultId, Receipt, VERSION};

@@ -2,13 +2,14 @@
 
 use super::{EngineError, Order, Report, now};
 use crate::agent::{
-    fates::{Going, Running, make_do_with_headers},
+    dns,
+    fates::{Going, Met, Running, make_do_with_headers},
     held::{Held, Release, Waiting},
-    inject::Injector,
+    inject::{ANSWER_MARK, Injector, MARK},
     nfqueue::{Copied, Queue, Queued, Say},
     packet::{self, Flow},
     protocol::{Counters, FaultId},
-    shape::{Damage, Shape},
+    shape::Damage,
     traffic::Way,
 };
 use rand::SeedableRng;
@@ -34,10 +35,12 @@ const HELD_BYTES_MOST: usize = 96 << 20;
 const ROUNDS: usize = 3;
 const SILENCE: Duration = Duration::from_millis(1);
 const DRAIN_MOST_NS: u64 = 2_000_000_000;
+
 /// The packet thread, from inside.
 pub(super) struct Loop {
     queues: [Queue; 2],
     injector: Injector,
+    answerer: Injector,
     timer: OwnedFd,
     wake: Arc<OwnedFd>,
     orders: mpsc::Receiver<(Order, mpsc::Sender<Report>)>,
@@ -59,7 +62,8 @@ impl Loop {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         Ok(Loop {
             queues,
-            injector: Injector::open()?,
+            injector: Injector::open(MARK)?,
+            answerer: Injector::open(ANSWER_MARK)?,
             timer: rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?,
             wake,
             orders,
@@ -125,46 +129,52 @@ impl Loop {
         let came = now();
         let flow = packet::read(packet.bytes);
         let (by, mut copies) = match &flow {
-            Some(flow) => self.shape(way, flow, came),
+            Some(flow) => self.meet(way, packet, flow, came),
             None => (0, vec![Going::untouched(came)]),
         };
         if flow.is_some_and(|flow| flow.length > packet.bytes.len()) {
             make_do_with_headers(way, came, &mut copies);
         }
         match way {
-            Way::Out => self.send_on(packet, came, by, &copies),
+            Way::Out => self.send_on(packet, came, by, copies),
             Way::In => self.let_in(packet, came, by, &copies),
         }
     }
 
     /// Sends a packet through all faults that mean it: which those are, and what comes of it.
-    fn shape(&mut self, way: Way, flow: &Flow, came: u64) -> (u64, Vec<Going>) {
+    fn meet(&mut self, way: Way, packet: &Queued<'_>, flow: &Flow, came: u64) -> (u64, Vec<Going>) {
         let (mut by, mut copies) = (0, vec![Going::untouched(came)]);
-        for (id, fault) in self.faults.iter_mut().filter(|(_, fault)| fault.traffic.matches(way, flow)) {
-            fault.tally.counts.seen += 1;
-            if fault.means(flow) {
-                fault.tally.counts.meant += 1;
-                by |= 1_u64 << id.0;
-                let before = std::mem::take(&mut copies);
-                before.into_iter().for_each(|copy| fault.shape(way, copy, flow.length, &mut copies));
-            }
+        let concerned = |fault: &Running| fault.traffic.matches(way, flow, packet.over_loopback());
+        let listened_to = self.faults.values().any(|fault| fault.listens() && concerned(fault));
+        let asked = listened_to.then(|| dns::asked(packet.bytes, flow)).flatten();
+        let met = Met { way, flow, asked: asked.as_ref(), came };
+        for (id, fault) in self.faults.iter_mut().filter(|(_, fault)| concerned(fault)) {
+            by |= u64::from(fault.meet(met, &mut copies)) << id.0;
         }
         (by, copies)
     }
 
     /// Out: a packet that nothing happens to goes on as it is; of all others copies are sent.
-    fn send_on(&mut self, packet: &Queued<'_>, came: u64, by: u64, copies: &[Going]) -> Result<(), EngineError> {
-        let untouched = Going::untouched(came);
-        if copies == [untouched] || !copies.is_empty() && self.is_full() {
-            if copies != [untouched] {
+    fn send_on(&mut self, packet: &Queued<'_>, came: u64, by: u64, copies: Vec<Going>) -> Result<(), EngineError> {
+        let untouched = copies == [Going::untouched(came)];
+        if untouched || !copies.is_empty() && self.is_full() {
+            if !untouched {
                 self.count(by, |counts| counts.early += 1);
             }
             return self.say(Way::Out, packet.id, Say::Accept, None);
         }
         self.say(Way::Out, packet.id, Say::Drop, None)?;
-        for copy in copies {
-            let bytes = self.damaged(packet.bytes, copy.damage, by).unwrap_or_else(|| packet.bytes.to_vec());
-            self.hold(came, copy.due, by, Way::Out, Release::Send { bytes, device: packet.out_device })?;
+        let device = packet.device;
+        for Going { due, damage, reply } in copies {
+            let whole = |original: &[u8], this: &mut Loop| this.damaged(original, damage, by);
+            let release = match reply {
+                Some(reply) => Release::Answer { bytes: whole(&reply, self).unwrap_or(reply), device },
+                None => {
+                    let bytes = whole(packet.bytes, self).unwrap_or_else(|| packet.bytes.to_vec());
+                    Release::Send { bytes, device }
+                }
+            };
+            self.hold(came, due, by, Way::Out, release)?;
         }
         Ok(())
     }
@@ -201,7 +211,7 @@ impl Loop {
         if !done {
             return None;
         }
-        let corrupting = |fault: &&mut Running| fault.shape.corrupt.is_some();
+        let corrupting = |fault: &&mut Running| fault.corrupts();
         self.running(by).filter(corrupting).for_each(|fault| fault.tally.counts.corrupted += 1);
         Some(copy)
     }
@@ -246,9 +256,13 @@ impl Loop {
             Release::Accept { id, rewritten } => self.say(held.way, id, Say::Accept, rewritten.as_deref()),
             Release::Send { bytes, device } => {
                 self.queues[held.way as usize].flush_accepts()?;
-                if self.injector.send(&bytes, device).is_err() {
-                    self.count(held.by, |counts| counts.unsent += 1);
-                }
+                let sent = self.injector.send(&bytes, device);
+                self.count(held.by, |counts| counts.unsent += u64::from(sent.is_err()));
+                Ok(())
+            }
+            Release::Answer { bytes, device } => {
+                let sent = self.answerer.send(&bytes, device);
+                self.count(held.by, |counts| counts.unsent += u64::from(sent.is_err()));
                 Ok(())
             }
         }
@@ -295,8 +309,8 @@ impl Loop {
 
     fn follow_order(&mut self, order: Order) -> Result<Report, EngineError> {
         match order {
-            Order::Begin { fault, traffic, shape, seed } => {
-                self.faults.insert(fault, Running::new(traffic, shape, seed));
+            Order::Begin { fault, traffic, work, seed } => {
+                self.faults.insert(fault, Running::new(traffic, work, seed));
                 self.choose_copying()?;
             }
             Order::Follow { fault, peers } => {
@@ -321,12 +335,13 @@ impl Loop {
         Ok(self.report())
     }
 
-    /// Packets are copied whole only while something rewrites or doubles them, or sends copies of its own.
+    /// Packets are copied whole only while some fault needs more than their headers.
     fn choose_copying(&self) -> Result<(), EngineError> {
-        let some = |needs: fn(&Shape) -> bool| self.faults.values().any(|fault| needs(&fault.shape));
-        let copied = |whole| if whole { Copied::Whole } else { Copied::Headers };
-        self.queues[Way::In as usize].copy(copied(some(Shape::rewrites)))?;
-        Ok(self.queues[Way::Out as usize].copy(copied(some(|shape| !shape.only_loses())))?)
+        for way in [Way::In, Way::Out] {
+            let whole = self.faults.values().any(|fault| fault.needs_whole(way));
+            self.queues[way as usize].copy(if whole { Copied::Whole } else { Copied::Headers })?;
+        }
+        Ok(())
     }
 
     fn report(&self) -> Report {

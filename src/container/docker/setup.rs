@@ -53,6 +53,8 @@ pub struct NewContainer {
     pub auto_remove: bool,
     /// Whether it may not write to its own files.
     pub read_only: bool,
+    /// Which resolvers it asks, or its engine on its behalf; none: those of the host.
+    pub dns: Vec<String>,
     /// Grace of a stop.
     pub stop_grace: Option<Span>,
     /// What it may use.
@@ -299,6 +301,7 @@ fn host_config(new: &NewContainer) -> HostConfig {
         restart_policy: Some(restart_policy(&new.restart_policy)),
         auto_remove: Some(new.auto_remove),
         readonly_rootfs: Some(new.read_only),
+        dns: Some(new.dns.clone()).filter(|dns| !dns.is_empty()),
         memory: nonzero(limits.memory),
         memory_swap: nonzero(limits.memory_swap),
         nano_cpus: nonzero(limits.nano_cpus),

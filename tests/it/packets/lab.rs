@@ -116,8 +116,22 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(lab: &Lab, terms: &[&str]) -> Agent {
-        let mut child = process::Command::new("ip")
-            .args(["netns", "exec", &lab.target.namespace, env!("CARGO_BIN_EXE_firedrill"), "agent"])
+        Agent::within(&["ip", "netns", "exec", &lab.target.namespace], terms)
+    }
+
+    /// In the network namespace of a process, greeted, with a long lease.
+    pub fn beside(pid: i64) -> Agent {
+        let mut agent =
+            Agent::within(&["nsenter", "-t", &pid.to_string(), "-n"], &["--deadline", "2m", "--heartbeat", "1m"]);
+        agent.say(&Command::Hello { version: VERSION });
+        agent.wait(|receipt| matches!(receipt, Receipt::Ready { .. }).then_some(()));
+        agent
+    }
+
+    fn within(enter: &[&str], terms: &[&str]) -> Agent {
+        let mut child = process::Command::new(enter[0])
+            .args(&enter[1..])
+            .args([env!("CARGO_BIN_EXE_firedrill"), "agent"])
             .args(terms)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
