@@ -96,7 +96,7 @@ impl Which {
 }
 
 /// The login name; the number of the user if there is none.
-fn who() -> String {
+pub(super) fn who() -> String {
     let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     name.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
 }

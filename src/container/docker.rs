@@ -188,6 +188,10 @@ impl Containers for Docker {
         Box::pin(async move { Ok(self.held(&target).await?.map(|(_, holder)| holder)) })
     }
 
+    fn reap(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(self.reap_orphans())
+    }
+
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
         let new = new.clone();
         Box::pin(self.start_helper(new))

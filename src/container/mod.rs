@@ -508,6 +508,9 @@ pub trait Containers: Send + Sync {
     /// Who holds the lock on a container, if anybody.
     fn locked(&self, target: &ContainerId) -> Answer<'_, Option<Holder>>;
 
+    /// Removes what killed runs have left and nobody has a use for; the names of it.
+    fn reap(&self) -> Answer<'_, Vec<String>>;
+
     /// Starts a helper and attaches to it. Its image is loaded first, where it is not there.
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper>;
 

@@ -265,6 +265,10 @@ impl Containers for Sim {
         Box::pin(self.call(LATENCY, move |world| Ok(world.locks.get(&target).cloned())))
     }
 
+    fn reap(&self) -> Answer<'_, Vec<String>> {
+        Box::pin(self.call(LATENCY, |_| Ok(vec![])))
+    }
+
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
         let role = new.role.clone();
         Box::pin(self.call(LATENCY, move |_| {

@@ -18,6 +18,7 @@ impl Drill {
         self.record.tell(EventKind::PhaseStarted(Phase::Preflight));
         let could_not = |error: ContainerError| NotStarted::CouldNotRun(error.to_string());
         self.compare_clocks().await.map_err(could_not)?;
+        self.reap();
         self.take_locks().await.map_err(NotStarted::CouldNotRun)?;
         self.look_again().await.map_err(NotStarted::CouldNotRun)?;
         self.arm().await.map_err(NotStarted::CouldNotRun)
@@ -29,6 +30,18 @@ impl Drill {
         self.offset_ns.store(offset_ns, Ordering::Relaxed);
         self.record.tell(EventKind::ClockCompared { offset_ns, rtt_ns });
         Ok(())
+    }
+
+    /// Removes what killed runs have left, beside everything else: nobody waits for it.
+    fn reap(&self) {
+        let containers = Arc::clone(&self.containers);
+        tokio::spawn(async move {
+            match containers.reap().await {
+                Ok(reaped) if reaped.is_empty() => {}
+                Ok(reaped) => tracing::info!("removed what killed runs had left: {}", reaped.join(", ")),
+                Err(error) => tracing::debug!(%error, "what killed runs have left is not looked for"),
+            }
+        });
     }
 
     async fn take_locks(&self) -> Result<(), String> {

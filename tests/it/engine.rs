@@ -62,7 +62,7 @@ fn a_killed_run_is_listed_and_recovered() {
     });
     assert_eq!(stage.state(&web.id), State::Paused);
     let folder = run_folder(&stage.reports()).unwrap();
-    let list = Command::new(FIREDRILL).args(["recover", "--reports"]).arg(stage.reports()).output().unwrap();
+    let list = Command::new(FIREDRILL).args(["recover", "--list", "--reports"]).arg(stage.reports()).output().unwrap();
     let said = String::from_utf8_lossy(&list.stdout).into_owned();
     assert!(list.status.code() == Some(5) && said.contains(folder.to_str().unwrap()), "{said}");
 
@@ -87,11 +87,12 @@ fn same(before: &Container, after: &Container) {
     assert!(compare::proven(&differences) && after.state == before.state, "{differences:#?}");
 }
 
-/// The faults with something to undo; the last needs a second network, which the stage gives every container.
-const KILLED: [&str; 4] = [
+/// The faults with something to undo.
+const KILLED: [&str; 5] = [
     "kill: { target: web }",
     "stop: { target: web, grace: 1s }",
     PAUSE,
+    "disconnect: { target: web, network: bridge, via: docker }",
     "exec: { target: web, command: [/firedrill, --version], undo: [/firedrill, --version] }",
 ];
 

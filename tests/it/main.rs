@@ -17,6 +17,7 @@ mod page;
 mod plan;
 mod readme;
 mod rebuild;
+mod recover;
 mod review;
 mod rooms;
 mod sample;

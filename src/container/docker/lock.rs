@@ -1,16 +1,19 @@
 //! One drill per target at a time: the lock is a container's *name*, which the engine gives away atomically.
 //! The container behind it holds nothing and is never started.
 
-use super::{Docker, image, setup::NewContainer};
+use super::{Docker, Ours, Role, image, setup::NewContainer};
 use crate::container::{ContainerError, ContainerId, Holder, RUN_LABEL};
 use bollard::models::ContainerInspectResponse;
 use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
 
 const IMAGE: &str = "firedrill-lock:1";
 pub(super) const TARGET_LABEL: &str = "firedrill.lock";
 pub(super) const RUNNER_LABEL: &str = crate::container::RUNNER_LABEL;
 /// A name that is taken while its container is not to be seen yet is looked at so often, 50 ms apart.
 const LOOKS: usize = 40;
+/// How long the keeper of a killed run may take to undo, before its lock counts as stale.
+const KEEPER_WITHIN: Duration = Duration::from_secs(75);
 
 fn name(target: &ContainerId) -> String {
     format!("firedrill-lock-{}", target.id)
@@ -30,12 +33,19 @@ impl Docker {
             ]),
             ..NewContainer::default()
         };
-        for _ in 0..LOOKS {
+        let (mut looks, deadline) = (0, Instant::now() + KEEPER_WITHIN);
+        while looks < LOOKS {
+            looks += 1;
             match self.create_container(&lock).await {
                 Ok(_) => return Ok(None),
                 Err(ContainerError::NotFound { .. }) => self.load_lock_image().await?,
                 Err(ContainerError::Conflict(_)) => match self.held(target).await? {
                     Some((_, other)) if other == *holder => return Ok(None),
+                    // Its keeper is undoing: the lock is about to be given back.
+                    Some((_, other)) if other.is_gone() && Instant::now() < deadline && self.kept(&other.run).await => {
+                        looks = 0;
+                        tokio::time::sleep(Duration::from_millis(250)).await;
+                    }
                     Some((id, other)) if other.is_gone() => self.remove_container(&id).await?,
                     Some((_, other)) => return Ok(Some(other)),
                     None => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -44,6 +54,37 @@ impl Docker {
             }
         }
         Err(ContainerError::Conflict(format!("the name {} is taken by something that cannot be seen", name(target))))
+    }
+
+    /// Whether a keeper of the run is at work.
+    async fn kept(&self, run: &str) -> bool {
+        let ours = self.ours(Some(run)).await.unwrap_or_default();
+        ours.iter().any(|one| one.role == Role::Keeper && one.running)
+    }
+
+    /// Removes what killed runs have left and nobody has a use for: the locks of containers that are gone, and
+    /// helpers that were made and never started, or have ended. Locks of containers that are there stay: they tell
+    /// `recover` where to look.
+    pub(super) async fn reap_orphans(&self) -> Result<Vec<String>, ContainerError> {
+        let orphans: Vec<Ours> = self.ours(None).await?.into_iter().filter(Ours::is_orphan).collect();
+        let mut reaped = Vec::new();
+        for orphan in orphans {
+            let useless = match &orphan.role {
+                Role::Lock(target) => self.is_gone(target).await,
+                Role::Helper => !orphan.running,
+                Role::Keeper => false,
+            };
+            if useless {
+                self.remove_container(&orphan.id).await?;
+                reaped.push(orphan.name);
+            }
+        }
+        Ok(reaped)
+    }
+
+    async fn is_gone(&self, container: &str) -> bool {
+        let found = self.ask(self.client.inspect_container(container, None)).await;
+        matches!(found, Err(ContainerError::NotFound { .. }))
     }
 
     pub(super) async fn give_back(&self, target: &ContainerId, run: &str) -> Result<(), ContainerError> {
