@@ -1,6 +1,6 @@
 //! Quantities as people write them: every number carries its unit.
 //!
-//! `Span` (`400ms`, `1m30s`), `Rate` (`200/s`), `Percent` (`0.1%`) and `Bytes` (`64MB`) parse from text,
+//! `Span` (`400ms`, `1m30s`), `Rate` (`200/s`), `Percent` (`0.1%`), `Bytes` (`64MB`) and `Cores` (`0.2 cores`) parse from text,
 //! print back as they are best read, and serialise as that text.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -202,6 +202,29 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// An amount of CPU time, in billionths of a core. Written `0.2 cores`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cores(pub u64);
+
+impl FromStr for Cores {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Cores, UnitError> {
+        let how = "write it like `0.2 cores` or `1 core`";
+        match number(text.trim()) {
+            Some((value, "core" | "cores")) if value > 0.0 && value < 1e6 => Ok(Cores((value * 1e9).round() as u64)),
+            Some((_, "")) => error(format!("`{text}` lacks its unit; {how}")),
+            _ => error(format!("`{text}` is no number of cores; {how}")),
+        }
+    }
+}
+
+impl fmt::Display for Cores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", trimmed(self.0 as f64 / 1e9, 3), if self.0 == 1_000_000_000 { "core" } else { "cores" })
+    }
+}
+
 macro_rules! as_text {
     ($($name:ty),*) => {$(
         impl Serialize for $name {
@@ -216,7 +239,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(Span, Rate, Percent, Bytes);
+as_text!(Span, Rate, Percent, Cores, Bytes);
 
 #[cfg(test)]
 mod tests {
@@ -258,5 +281,8 @@ mod tests {
         assert_eq!("0.1%".parse::<Percent>().unwrap().to_string(), "0.1%");
         assert_eq!("64MB".parse::<Bytes>().unwrap(), Bytes(64_000_000));
         assert_eq!(Bytes(64_000_000).to_string(), "64MB");
+        assert_eq!("0.2 cores".parse::<Cores>().unwrap(), Cores(200_000_000));
+        assert_eq!(Cores(1_000_000_000).to_string(), "1 core");
+        assert!("0.2".parse::<Cores>().unwrap_err().to_string().contains("lacks its unit"));
     }
 }

@@ -1,9 +1,11 @@
-//! What runs inside the helper container, in the target's network namespace: the packet engine and the lease.
+//! What runs inside helper containers: the packet engine in the target's network namespace, work on processes and
+//! resources, and the lease over both.
 //!
 //! `protocol` is what runner and agent say to each other; `session` obeys, and undoes everything when the `lease` is
 //! over. `network` keeps two things in step: `rules`, our table (`nft` over `netlink`), which the kernel removes when we
 //! die; and `engine`, the packet thread, which takes packets from `nfqueue`, asks the pure models in `shape` and `dns`
 //! what becomes of them, keeps them in `held`, and sends its copies by `inject`. `traffic` says which packets are meant.
+//! Faults on processes and resources are `work`; their agents stand elsewhere, and their lease is the same.
 
 pub mod dns;
 pub mod engine;
@@ -24,3 +26,4 @@ pub mod session;
 pub mod shape;
 mod tally;
 pub mod traffic;
+pub mod work;

@@ -9,6 +9,7 @@ use super::{
     nft::QueueBy,
     shape::Shape,
     traffic::{Block, Traffic},
+    work::{Figures, Subject, Work},
 };
 use crate::units::Span;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -54,9 +55,27 @@ pub enum Command {
         /// All its chance comes from this.
         seed: u64,
     },
+    /// Prepare work on processes or resources; nothing happens to the target.
+    Prepare {
+        /// Its number.
+        fault: FaultId,
+        /// What.
+        work: Work,
+        /// On which container, if that is not the one that the agent is in.
+        subject: Option<Subject>,
+    },
+    /// Put back the limit that an agent which is gone has left.
+    Mend {
+        /// For the answer.
+        fault: FaultId,
+        /// What was done.
+        work: Work,
+        /// To which container.
+        subject: Subject,
+    },
     /// Begin.
     Fire {
-        /// An armed fault.
+        /// An armed or prepared fault.
         fault: FaultId,
     },
     /// Its peers have other addresses now.
@@ -120,6 +139,40 @@ pub enum Receipt {
         version: u32,
         /// How it lets go by itself.
         lease: Terms,
+        /// Its process, as its own namespace numbers it.
+        pid: u32,
+    },
+    /// The work can be begun.
+    Prepared {
+        /// Which.
+        fault: FaultId,
+    },
+    /// The work is begun.
+    Begun {
+        /// Which.
+        fault: FaultId,
+        /// When.
+        at: u64,
+        /// What can be seen of it.
+        seen: String,
+    },
+    /// Every second while work is under way.
+    Figures {
+        /// When.
+        at: u64,
+        /// By fault.
+        works: BTreeMap<FaultId, Figures>,
+    },
+    /// The work is over, read back.
+    Over {
+        /// Which.
+        fault: FaultId,
+        /// When.
+        at: u64,
+        /// What can be seen now.
+        seen: String,
+        /// For the last time.
+        figures: Figures,
     },
     /// The fault can be fired.
     Armed {
@@ -360,6 +413,11 @@ mod tests {
                 seed: 7,
             },
             Command::Arm { fault: FaultId(2), traffic: Traffic::default(), effect: Effect::Cut(Cut::Reject), seed: 0 },
+            Command::Prepare {
+                fault: FaultId(3),
+                work: Work::Signal(crate::agent::work::signal::Signalling { signal: "SIGHUP".into(), process: None }),
+                subject: Some(Subject { id: "ab".repeat(32), pid: 7 }),
+            },
             Command::Fire { fault: FaultId(1) },
             Command::Follow { fault: FaultId(1), peers: vec!["fd00::1".parse().unwrap()] },
             Command::Undo { fault: FaultId(1) },

@@ -6,8 +6,10 @@ use super::{
     network::{Network, NetworkError},
     protocol::{Command, EndReason, FaultId, ReadError, Receipt, Terms, VERSION, read_command},
     receipts::Receipts,
+    work::{Figures, Job, Work, WorkError, squeeze},
 };
 use std::{
+    collections::BTreeMap,
     io::{BufReader, Read, Write},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
@@ -36,6 +38,7 @@ pub fn run(terms: Terms, from: impl Read + Send + 'static, to: impl Write + Send
     let mut session = Session {
         lease: Lease::start(terms, Instant::now()),
         network: None,
+        jobs: BTreeMap::new(),
         receipts: Receipts::to(to),
         figures_at: Instant::now() + FIGURES_EVERY,
     };
@@ -81,6 +84,8 @@ fn watch_signals(to: Sender<Heard>) {
 struct Session {
     lease: Lease,
     network: Option<Network>,
+    /// Work on processes and resources.
+    jobs: BTreeMap<FaultId, Job>,
     receipts: Receipts,
     figures_at: Instant,
 }
@@ -130,6 +135,7 @@ impl Session {
             return None;
         }
         self.lease.hear(Instant::now());
+        let command = self.work(command)?;
         let (fault, done) = match command {
             Command::Arm { fault, traffic, effect, seed } => (
                 fault,
@@ -160,10 +166,47 @@ impl Session {
                     counters: Box::new(counters),
                 }),
             ),
-            Command::Heartbeat | Command::Hello { .. } => return None,
+            Command::Heartbeat | Command::Hello { .. } | Command::Prepare { .. } | Command::Mend { .. } => return None,
             Command::End => return Some(EndReason::Command),
         };
         self.answer(fault, done)
+    }
+
+    /// Does a command about work; any other is given back.
+    fn work(&mut self, command: Command) -> Option<Command> {
+        let (fault, done) = match command {
+            Command::Prepare { fault, work, subject } if fault.0 < FaultId::MOST => (
+                fault,
+                Job::prepare(&work, subject.as_ref()).map(|job| {
+                    self.jobs.insert(fault, job);
+                    Receipt::Prepared { fault }
+                }),
+            ),
+            Command::Mend { fault, work: Work::Squeeze(squeeze), subject } => (
+                fault,
+                squeeze::mend(&squeeze, &subject).map(|seen| Receipt::Over {
+                    fault,
+                    at: now(),
+                    seen,
+                    figures: Figures::default(),
+                }),
+            ),
+            Command::Fire { fault } if self.jobs.contains_key(&fault) => {
+                let begun = self.jobs.get_mut(&fault).map_or_else(|| Ok(String::new()), Job::begin);
+                (fault, begun.map(|seen| Receipt::Begun { fault, at: now(), seen }))
+            }
+            Command::Undo { fault } if self.jobs.contains_key(&fault) => {
+                let over = self.jobs.get_mut(&fault).map(|job| over(fault, job));
+                self.jobs.remove(&fault);
+                (fault, over.unwrap_or_else(|| Err(WorkError("it is over already".into()))))
+            }
+            other => return Some(other),
+        };
+        match done {
+            Ok(receipt) => self.receipts.write(receipt),
+            Err(error) => self.refuse(Some(fault), error.to_string()),
+        }
+        None
     }
 
     fn answer(&mut self, fault: FaultId, done: Result<Receipt, NetworkError>) -> Option<EndReason> {
@@ -186,7 +229,7 @@ impl Session {
             return Some(EndReason::Version);
         }
         self.lease.greet(Instant::now());
-        self.receipts.write(Receipt::Ready { version: VERSION, lease: self.lease.terms() });
+        self.receipts.write(Receipt::Ready { version: VERSION, lease: self.lease.terms(), pid: std::process::id() });
         None
     }
 
@@ -208,11 +251,28 @@ impl Session {
             let faults = network.counters()?;
             self.receipts.write(Receipt::Counters { at: now(), faults, cpu: cpu() });
         }
+        if !self.jobs.is_empty() {
+            let works = self.jobs.iter().map(|(fault, job)| (*fault, job.figures())).collect();
+            self.receipts.write(Receipt::Figures { at: now(), works });
+        }
         Ok(())
+    }
+
+    /// Ends work that nobody ended; why it could not be, if so.
+    fn leave(&mut self, fault: FaultId, mut job: Job) -> Option<String> {
+        match over(fault, &mut job) {
+            Ok(receipt) => {
+                self.receipts.write(receipt);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Undoes everything first; words come after.
     fn end(mut self, why: EndReason) -> (EndReason, bool) {
+        let jobs = std::mem::take(&mut self.jobs);
+        let left: Vec<String> = jobs.into_iter().filter_map(|(fault, job)| self.leave(fault, job)).collect();
         let closed = self.network.take().map_or(Ok(Default::default()), Network::close);
         let at = now();
         let failed = match closed {
@@ -220,7 +280,7 @@ impl Session {
                 for (fault, counters) in last {
                     self.receipts.write(Receipt::Undone { fault, at, counters: Box::new(counters) });
                 }
-                None
+                (!left.is_empty()).then(|| left.join("; "))
             }
             Err(error) => Some(error.to_string()),
         };
@@ -230,6 +290,12 @@ impl Session {
         self.receipts.finish(LAST_WORDS);
         (why, orderly)
     }
+}
+
+/// Ends work; what came of it.
+fn over(fault: FaultId, job: &mut Job) -> Result<Receipt, WorkError> {
+    let figures = job.figures();
+    job.end().map(|seen| Receipt::Over { fault, at: now(), seen, figures })
 }
 
 /// CPU time of this process, in nanoseconds.

@@ -5,6 +5,7 @@
 
 use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, clocks::EngineClock};
 use crate::{
+    agent::work::{Work, signal::Signalling},
     clock::At,
     container::{EngineEvent, Op, OpOutcome},
     event::{Difference, Event, EventKind, FaultId, FaultTerms, Operated, RunStarted},
@@ -13,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// The engine may stamp what it did a little after it answered.
 const AFTERWARDS: u64 = 15_000_000_000;
+
+/// Signals after which the engine stamps an end.
+const FATAL: [&str; 6] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGSEGV"];
 
 /// All faults of the scenario, with what the journal says of each.
 pub fn findings(started: &RunStarted, events: &[Event], t0: Option<At>, ledger: &mut Ledger) -> Vec<FaultFindings> {
@@ -174,7 +178,15 @@ fn effects(op: &Op) -> (Option<&'static str>, Option<&'static str>) {
         Op::Start => (Some("start"), None),
         Op::Pause => (Some("pause"), None),
         Op::Unpause => (Some("unpause"), None),
-        Op::Disconnect { .. } | Op::Connect { .. } | Op::Exec { .. } | Op::AwaitHealthy { .. } => (None, None),
+        Op::Begin { work: Work::Signal(Signalling { process: None, signal }) } if FATAL.contains(&signal.as_str()) => {
+            (Some("die"), None)
+        }
+        Op::Disconnect { .. }
+        | Op::Connect { .. }
+        | Op::Exec { .. }
+        | Op::Begin { .. }
+        | Op::End { .. }
+        | Op::AwaitHealthy { .. } => (None, None),
     }
 }
 

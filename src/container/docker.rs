@@ -4,11 +4,13 @@
 //! call of the API would. Every call is bounded, and ends done, failed or unknown.
 
 mod connect;
+mod crew;
 mod errors;
 mod freezer;
 mod helper;
 pub mod image;
 mod lock;
+mod member;
 mod operate;
 mod ours;
 mod read;
@@ -23,7 +25,10 @@ use super::{
     Answer, Container, ContainerError, ContainerId, Containers, EngineInfo, Helper, Holder, NewHelper, Op, OpOutcome,
     Usage, Watch,
 };
-use crate::units::Span;
+use crate::{
+    agent::work::{Figures, Work},
+    units::Span,
+};
 use bollard::query_parameters::{ListContainersOptionsBuilder, LogsOptionsBuilder, StatsOptionsBuilder};
 use errors::told;
 use futures_util::{StreamExt, future::join_all};
@@ -47,6 +52,8 @@ pub struct Docker {
     paused: freezer::Paused,
     /// What helpers are made of.
     program: helper::Program,
+    /// Agents that work on processes and resources.
+    crew: crew::Crew,
 }
 
 impl Docker {
@@ -153,6 +160,22 @@ impl Containers for Docker {
     fn perform(&self, id: &ContainerId, op: &Op) -> Answer<'_, OpOutcome> {
         let (id, op) = (id.id.clone(), op.clone());
         Box::pin(async move { self.operate(&id, op).await })
+    }
+
+    fn prepare<'a>(&'a self, id: &'a ContainerId, op: &'a Op, run: &'a str, deadline: Span) -> Answer<'a, ()> {
+        Box::pin(self.make_ready(&id.id, op, run, deadline))
+    }
+
+    fn lost(&self, id: &ContainerId, work: &Work) -> Option<String> {
+        self.work_lost(&id.id, work)
+    }
+
+    fn dismiss(&self) {
+        self.crew.dismiss();
+    }
+
+    fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures> {
+        self.work_figures(&id.id, work)
     }
 
     fn clock(&self) -> Answer<'_, Timestamp> {

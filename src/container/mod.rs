@@ -13,7 +13,7 @@ pub mod sim;
 
 pub use helper::{Helper, NewHelper, Said};
 
-use crate::units::Span;
+use crate::{agent::work::Work, units::Span};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, future::Future, net::IpAddr, pin::Pin};
@@ -291,6 +291,16 @@ pub enum Op {
         /// `uid` or `name`; the container's own if absent.
         user: Option<String>,
     },
+    /// Begin work on its processes or resources, by a helper that ends it when nobody holds it any more.
+    Begin {
+        /// What.
+        work: Work,
+    },
+    /// End that work, and put back what it changed.
+    End {
+        /// What was begun.
+        work: Work,
+    },
     /// Wait until its health check says healthy (without one: until it runs).
     AwaitHealthy {
         /// And give up after so long.
@@ -311,6 +321,8 @@ impl Op {
             Op::Disconnect { .. } => "disconnect",
             Op::Connect { .. } => "connect",
             Op::Exec { .. } => "exec",
+            Op::Begin { .. } => "begin",
+            Op::End { .. } => "end",
             Op::AwaitHealthy { .. } => "await healthy",
         }
     }
@@ -330,6 +342,8 @@ impl fmt::Display for Op {
             },
             Op::Exec { command, user: Some(user) } => write!(f, "run `{}` as {user}", command.join(" ")),
             Op::Exec { command, user: None } => write!(f, "run `{}`", command.join(" ")),
+            Op::Begin { work } => work.fmt(f),
+            Op::End { work } => write!(f, "end: {work}"),
             Op::AwaitHealthy { within } => write!(f, "wait until it is healthy, at most {within}"),
             plain => f.write_str(plain.kind()),
         }
@@ -344,6 +358,8 @@ pub enum OpOutcome {
     Done,
     /// It was so already (304, "not paused", ...): counts as done, and is recorded.
     Already,
+    /// Done, and this was seen of it.
+    Seen(String),
     /// A command ended with this code and output (the first 4 KiB of it).
     Exited {
         /// Exit code.
@@ -485,6 +501,19 @@ pub trait Containers: Send + Sync {
 
     /// Does one operation. `Unknown` after ten seconds beyond the operation's own time.
     fn perform(&self, id: &ContainerId, op: &Op) -> Answer<'_, OpOutcome>;
+
+    /// Makes ready what an operation needs and what takes its time (a helper); nothing happens to the container. For
+    /// a run, whose helpers end by themselves after `deadline`. Done as well if nothing is needed.
+    fn prepare<'a>(&'a self, id: &'a ContainerId, op: &'a Op, run: &'a str, deadline: Span) -> Answer<'a, ()>;
+
+    /// Why work that was begun here is over although nobody ended it; `None` while it goes on.
+    fn lost(&self, id: &ContainerId, work: &Work) -> Option<String>;
+
+    /// Lets every helper go that was made ready or is at work here.
+    fn dismiss(&self);
+
+    /// What work that was begun here has come to so far.
+    fn figures(&self, id: &ContainerId, work: &Work) -> Option<crate::agent::work::Figures>;
 
     /// The engine's clock now.
     fn clock(&self) -> Answer<'_, Timestamp>;

@@ -7,7 +7,11 @@ use super::{
     Answer, Attachment, Container, ContainerError, ContainerId, Containers, EngineInfo, Health, Helper, Holder,
     NewHelper, Op, OpOutcome, ResourceLimits, RestartPolicy, State, Usage, Watch,
 };
-use crate::{clock::RunClock, units::Span};
+use crate::{
+    agent::work::{Figures, Work},
+    clock::RunClock,
+    units::Span,
+};
 use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
@@ -117,6 +121,12 @@ impl Sim {
         }
     }
 
+    /// Work that is under way in a container.
+    pub fn working(&self, name: &str) -> Vec<Work> {
+        let id = self.look(name).id.id;
+        self.world().works.iter().filter(|(on, _)| *on == id).map(|(_, work)| work.clone()).collect()
+    }
+
     /// Somebody removes a container.
     pub fn remove(&self, name: &str) {
         let now = self.now();
@@ -182,7 +192,15 @@ impl Sim {
             return self.await_healthy(id, *within).await;
         }
         let now = || self.now();
-        self.call(latency, |world| world.perform(id, op, now())).await
+        let outcome = self.call(latency, |world| world.perform(id, op, now())).await?;
+        if let Op::Begin { work: Work::Signal(signalling) } = op
+            && signalling.process.is_none()
+            && world::ends(&signalling.signal)
+        {
+            let name = self.call(Duration::ZERO, |world| world.get(id).map(|on| on.name.clone())).await?;
+            self.crash(&name, 137);
+        }
+        Ok(outcome)
     }
 
     async fn silence(&self) -> Result<OpOutcome, ContainerError> {
@@ -222,6 +240,23 @@ impl Containers for Sim {
 
     fn perform(&self, id: &ContainerId, op: &Op) -> Answer<'_, OpOutcome> {
         Box::pin(self.operate(id.id.clone(), op.clone()))
+    }
+
+    fn prepare<'a>(&'a self, id: &'a ContainerId, _: &'a Op, _: &'a str, _: Span) -> Answer<'a, ()> {
+        Box::pin(self.call(LATENCY, move |world| world.get(&id.id).map(drop)))
+    }
+
+    fn lost(&self, id: &ContainerId, work: &Work) -> Option<String> {
+        let going_on = self.world().works.contains(&(id.id.clone(), work.clone()));
+        (!going_on).then(|| "the container ended".into())
+    }
+
+    fn dismiss(&self) {
+        self.world().works.clear();
+    }
+
+    fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures> {
+        self.lost(id, work).is_none().then(|| Figures { held: 1, ..Figures::default() })
     }
 
     fn clock(&self) -> Answer<'_, Timestamp> {

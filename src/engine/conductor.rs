@@ -273,6 +273,7 @@ impl Drill {
         if not_started.is_none() {
             self.save_logs().await;
         }
+        self.containers.dismiss();
         let left = self.left();
         self.unlock().await;
         self.keeping.end().await;

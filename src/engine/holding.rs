@@ -6,8 +6,9 @@ use super::{
     proof,
 };
 use crate::{
-    container::{Container, State},
+    container::{Container, Op, State},
     event::EventKind,
+    fault::Injection,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -37,12 +38,23 @@ impl Drill {
         else {
             return;
         };
-        let (holds, _) = proof::seen(&injection.proof, before, &now, None);
+        let lost = self.lost(injection);
+        let holds = lost.is_none() && proof::holds(&injection.proof, before, &now);
         if holds || !self.ledger.end_if_active(entry.fault, &injection.on) {
             return;
         }
-        let by = by_whom(before, &now);
+        let by = lost.unwrap_or_else(|| by_whom(before, &now));
         self.record.tell(EventKind::FaultEnded { fault: entry.fault, container: injection.name.clone(), by });
+    }
+}
+
+impl Drill {
+    /// Why the agent of a fault no longer works, if it has one that should.
+    fn lost(&self, injection: &Injection) -> Option<String> {
+        injection.undo.iter().find_map(|op| match op {
+            Op::End { work } => self.containers.lost(&injection.on, work),
+            _ => None,
+        })
     }
 }
 

@@ -161,7 +161,9 @@ impl Ledger {
     pub(crate) fn others_on(&self, on: &ContainerId, beside: FaultId) -> Others {
         let entries = self.entries();
         let others = entries.iter().filter(|entry| entry.injection.on == *on && entry.fault != beside && entry.holds());
-        let (leaving, staying): (Vec<&Entry>, Vec<&Entry>) = others.partition(|entry| entry.life == Life::Undoing);
+        // What has crashed may be back at any time.
+        let maybe = |entry: &&Entry| entry.life == Life::Undoing || entry.injection.proof == Proof::Ended;
+        let (leaving, staying): (Vec<&Entry>, Vec<&Entry>) = others.partition(maybe);
         let proofs = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.injection.proof.clone()).collect();
         Others { staying: proofs(staying), leaving: proofs(leaving) }
     }

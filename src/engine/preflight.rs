@@ -4,10 +4,19 @@
 use super::drill::Drill;
 use crate::{
     clock::RunClock,
-    container::{ContainerError, Containers, Holder},
+    container::{ContainerError, Containers, Holder, Op},
     event::{EventKind, NotStarted, Phase},
+    fault::Injection,
+    units::Span,
 };
-use std::sync::{Arc, atomic::Ordering};
+use futures_util::future::try_join_all;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// What a drill may take longer than planned before its helpers end by themselves.
+const SPARE: Duration = Duration::from_secs(180);
 
 impl Drill {
     /// Makes sure that the drill may begin.
@@ -59,6 +68,19 @@ impl Drill {
         Ok(())
     }
 
+    async fn make_ready(&self, injection: &Injection, op: &Op) -> Result<(), String> {
+        let ready = self.containers.prepare(&injection.on, op, &self.holder.run, self.longest());
+        ready.await.map_err(|error| format!("{}: `{op}` cannot be done: {error}", injection.name))
+    }
+
+    /// How long the drill may take at most, with time to spare: helpers end then, whatever happens.
+    fn longest(&self) -> Span {
+        let timing = &self.plan.terms.timing;
+        let ends = self.plan.steps.iter().map(|step| step.at.0 + step.length.unwrap_or_default().0);
+        let baselines = timing.baseline.0 * 3;
+        Span(timing.warm_up.0 + baselines + ends.max().unwrap_or_default() + timing.recovery.0 + SPARE)
+    }
+
     /// The plan was made before the locks were ours: has anything moved since?
     async fn look_again(&self) -> Result<(), String> {
         for target in self.targets() {
@@ -74,8 +96,12 @@ impl Drill {
         Ok(())
     }
 
-    /// Every undo is on disk before the first fault, so that no fault waits for a disk.
+    /// Helpers are at their posts, and every undo is on disk, before the first fault: no fault waits for either.
     async fn arm(&self) -> Result<(), String> {
+        let injections = || self.plan.steps.iter().flat_map(|step| &step.injections);
+        let ready =
+            injections().flat_map(|injection| injection.apply.iter().map(move |op| self.make_ready(injection, op)));
+        try_join_all(ready).await?;
         let undo = |step: &crate::plan::Step| EventKind::UndoRecorded {
             fault: step.fault,
             injections: step.injections.clone(),

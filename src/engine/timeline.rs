@@ -123,7 +123,9 @@ impl Drill {
         let deadline = Instant::now() + PROOF_PATIENCE;
         let (proven, seen) = loop {
             let (proven, seen) = self.look(injection, last).await;
-            let patient = !failed && injection.proof != Proof::CommandSucceeded && self.halt.reason().is_none();
+            let patient = !failed
+                && !matches!(injection.proof, Proof::CommandSucceeded | Proof::InPlace)
+                && self.halt.reason().is_none();
             if proven || !patient || Instant::now() >= deadline {
                 break (proven, seen);
             }

@@ -129,7 +129,8 @@ impl Drill {
         let died_later = attempt.revived && !now.state.runs();
         let state = differences.iter_mut().filter(|difference| difference.what == "state");
         state.for_each(|difference| difference.must_match = !died_later);
-        let mut next: Vec<Op> = failed.iter().filter(|op| matches!(op, Op::Exec { .. })).cloned().collect();
+        let inside = |op: &&Op| matches!(op, Op::Exec { .. } | Op::End { .. });
+        let mut next: Vec<Op> = failed.iter().filter(inside).cloned().collect();
         let inside = !next.is_empty();
         differences.extend(next.iter().map(command_failed));
         if differences.iter().any(|difference| difference.must_match) {
@@ -204,16 +205,11 @@ fn with(base: &Container, proofs: &[Proof]) -> Container {
 }
 
 fn command_failed(op: &Op) -> Difference {
-    let command = match op {
-        Op::Exec { command, .. } => command.join(" "),
-        _ => String::new(),
+    let what = match op {
+        Op::Exec { command, .. } => format!("undo command `{}`", command.join(" ")),
+        other => format!("`{other}`"),
     };
-    Difference {
-        what: format!("undo command `{command}`"),
-        before: "succeeds".into(),
-        after: "failed".into(),
-        must_match: true,
-    }
+    Difference { what, before: "succeeds".into(), after: "failed".into(), must_match: true }
 }
 
 fn revives(op: &Op, done: &Done) -> bool {

@@ -18,14 +18,18 @@
 //! 4. One decoder in `scenario/decode`, one example scenario, and one line in each of the two property tests
 //!    (`fault::tests` on the twin, `tests/it/faults.rs` on a real engine).
 
+mod burn;
+mod crash;
 mod disconnect;
 mod exec;
 mod kill;
 mod pause;
 mod restart;
+mod squeeze;
 mod stop;
 
 use crate::{
+    agent::work::{Work, squeeze::Resource},
     container::{Container, ContainerId, Op, State},
     units::Span,
 };
@@ -59,6 +63,8 @@ pub enum Claim {
     Running,
     /// Its place on one network.
     Network(String),
+    /// The limit of a resource in its cgroup.
+    Limit(String),
     /// Nothing that another fault could want (a command in it).
     Inside(String),
 }
@@ -77,6 +83,10 @@ pub enum Proof {
     OffNetwork(String),
     /// The command ended with 0.
     CommandSucceeded,
+    /// It has ended since, whether or not it runs again.
+    Ended,
+    /// Its agent has put it in place and read it back. Whether it *touched* anything is told by what it counts.
+    InPlace,
 }
 
 impl fmt::Display for Proof {
@@ -88,6 +98,8 @@ impl fmt::Display for Proof {
             Proof::Restarted => f.write_str("it runs, and was started anew"),
             Proof::OffNetwork(network) => write!(f, "it is not on {network}"),
             Proof::CommandSucceeded => f.write_str("the command ended with 0"),
+            Proof::Ended => f.write_str("it has ended, whether or not it runs again"),
+            Proof::InPlace => f.write_str("its agent has read it back"),
         }
     }
 }
@@ -106,6 +118,27 @@ pub enum Fault {
         /// `SIGKILL` unless said otherwise.
         signal: String,
     },
+    /// A fatal signal from the host's side; the restart policy acts.
+    Crash {
+        /// `SIGKILL` unless said otherwise.
+        signal: String,
+    },
+    /// Any signal from the host's side.
+    Signal {
+        /// `SIGHUP`, ...
+        signal: String,
+        /// To the processes in whose name or command line this regex is found; `None`: to the main process.
+        process: Option<String>,
+    },
+    /// A lower limit in its cgroup.
+    Squeeze {
+        /// Of what.
+        resource: Resource,
+        /// In the resource's unit.
+        to: u64,
+    },
+    /// Something inside uses up what it has: a burn, a hold, a load or a fill.
+    Burn(Work),
     /// An orderly stop.
     Stop {
         /// Grace before the kill.
@@ -148,6 +181,16 @@ impl Fault {
     pub fn kind(&self) -> &'static str {
         match self {
             Fault::Kill { .. } => "kill",
+            Fault::Crash { .. } => "crash",
+            Fault::Signal { process: None, .. } => "signal",
+            Fault::Signal { process: Some(_), .. } => "process",
+            Fault::Squeeze { resource, .. } => resource.name(),
+            Fault::Burn(work) => match work {
+                Work::Hold(_) => "memory",
+                Work::Load(_) => "io",
+                Work::Fill(_) => "disk",
+                Work::Burn(_) | Work::Signal(_) | Work::Squeeze(_) => "cpu",
+            },
             Fault::Stop { .. } => "stop",
             Fault::Restart { .. } => "restart",
             Fault::Pause => "pause",
@@ -160,6 +203,7 @@ impl Fault {
     pub fn held(&self) -> bool {
         match self {
             Fault::Kill { .. } | Fault::Stop { .. } | Fault::Pause | Fault::Disconnect { .. } => true,
+            Fault::Crash { .. } | Fault::Signal { .. } | Fault::Squeeze { .. } | Fault::Burn(_) => true,
             Fault::Restart { .. } => false,
             Fault::Exec { undo, .. } => undo.is_some(),
         }
@@ -169,6 +213,10 @@ impl Fault {
     pub fn compile(&self, on: &Container) -> Result<Injection, FaultError> {
         match self {
             Fault::Kill { signal } => kill::compile(signal, on),
+            Fault::Crash { signal } => crash::crash(signal, on),
+            Fault::Signal { signal, process } => crash::send(signal, process.as_deref(), on),
+            Fault::Squeeze { resource, to } => squeeze::compile(*resource, *to, on),
+            Fault::Burn(work) => burn::compile(work.clone(), on),
             Fault::Stop { grace } => stop::compile(*grace, on),
             Fault::Restart { grace, one_by_one } => restart::compile(*grace, *one_by_one, on),
             Fault::Pause => pause::compile(on),

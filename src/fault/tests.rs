@@ -1,12 +1,19 @@
 //! The property that all faults share: apply, then undo, leaves the container as it was.
 
 use super::*;
+use crate::agent::work::{
+    burn::Burn,
+    fill::{Amount, Fill},
+    hold::Hold,
+    load::Load,
+};
 use crate::container::{
     Attachment, Containers, Health, PublishedPort, RestartPolicy,
     compare::{differences, proven},
     sim::{self, Sim},
 };
 use proptest::prelude::*;
+use std::path::PathBuf;
 
 fn some_container() -> impl Strategy<Value = Container> {
     let place = (any::<bool>(), prop::collection::vec("[a-z]{1,6}", 0..3), any::<bool>());
@@ -28,7 +35,8 @@ fn some_container() -> impl Strategy<Value = Container> {
             };
             made.ports = ports.into_iter().map(port).collect();
             made.restart_policy = RestartPolicy { name: policy.into(), max_retries: 0 };
-            made.limits.memory = memory;
+            // None, or enough that a squeeze is one.
+            made.limits.memory = if memory % 2 == 0 { 0 } else { memory + (8 << 20) };
             made.health = health;
             made
         },
@@ -57,8 +65,41 @@ fn some_fault(networks: Vec<String>) -> impl Strategy<Value = Fault> {
         grace().prop_map(|grace| Fault::Stop { grace }),
         grace().prop_map(|grace| Fault::Restart { grace, one_by_one: None }),
         Just(Fault::Pause),
+        prop::sample::select(vec!["SIGKILL", "SIGTERM"]).prop_map(|signal| Fault::Crash { signal: signal.into() }),
+        (prop::sample::select(vec!["SIGHUP", "SIGSTOP", "SIGKILL"]), prop::option::of("[a-z]{1,6}"))
+            .prop_map(|(signal, process)| Fault::Signal { signal: signal.into(), process }),
+        some_squeeze(),
+        some_burn().prop_map(Fault::Burn),
         prop::sample::select(networks).prop_map(|network| Fault::Disconnect { network }),
         (words(), prop::option::of(words())).prop_map(|(command, undo)| Fault::Exec { command, user: None, undo }),
+    ]
+}
+
+/// Below every limit that a container of [`some_container`] may have.
+fn some_squeeze() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        (10_000_000_u64..8_000_000_000).prop_map(|to| Fault::Squeeze { resource: Resource::Cpu, to }),
+        (4_u64 << 20..5 << 20).prop_map(|to| Fault::Squeeze { resource: Resource::Memory, to }),
+        (1_u64..60_000).prop_map(|to| Fault::Squeeze { resource: Resource::Pids, to }),
+    ]
+}
+
+fn some_burn() -> impl Strategy<Value = Work> {
+    let amount = prop_oneof![
+        (1_u64..1 << 40).prop_map(Amount::Bytes),
+        (1_u8..=100).prop_map(Amount::Percent),
+        (0_u64..1 << 40).prop_map(Amount::Leave)
+    ];
+    let path = || "/[a-z]{1,6}".prop_map(PathBuf::from);
+    prop_oneof![
+        (1_u32..9, 1_u8..=100).prop_map(|(workers, load)| Work::Burn(Burn { workers, load })),
+        (1_u64..5 << 20, any::<bool>()).prop_map(|(bytes, victim_target)| Work::Hold(Hold { bytes, victim_target })),
+        (path(), 1_u32..9, prop::option::of(1_u64..1 << 30)).prop_map(|(path, workers, rate)| Work::Load(Load {
+            path,
+            workers,
+            rate
+        })),
+        (path(), amount).prop_map(|(path, amount)| Work::Fill(Fill { path, amount })),
     ]
 }
 
@@ -82,7 +123,8 @@ fn seen(proof: &Proof, before: &Container, now: &Container) -> bool {
         Proof::Paused => now.state == State::Paused,
         Proof::Restarted => now.state == State::Running && now.started_at != before.started_at,
         Proof::OffNetwork(network) => !now.networks.contains_key(network),
-        Proof::CommandSucceeded => true,
+        Proof::CommandSucceeded | Proof::InPlace => true,
+        Proof::Ended => now.state != State::Running || now.started_at != before.started_at,
     }
 }
 
@@ -103,6 +145,7 @@ proptest! {
                 play(&sim, &injection.on, &injection.undo).await;
                 let differences = differences(&container, &sim.look(&container.name));
                 assert!(proven(&differences), "undone {time}: {differences:?}");
+                assert_eq!(sim.working(&container.name), [], "undone {time}");
             }
         });
     }

@@ -169,7 +169,7 @@ impl<'a> World<'a> {
 fn shared(entry: &FaultEntry, owner: &Injection, others: &BTreeSet<&str>, all: &BTreeSet<&str>) -> Option<PlanError> {
     let name = &owner.name;
     match &entry.fault {
-        Fault::Kill { .. } | Fault::Stop { .. } | Fault::Restart { .. } if !all.is_empty() => {
+        Fault::Kill { .. } | Fault::Crash { .. } | Fault::Stop { .. } | Fault::Restart { .. } if !all.is_empty() => {
             let message = format!(
                 "{} shares the network of {name}, and would stay cut off when {name} is started again",
                 select_list(all)
@@ -195,6 +195,7 @@ fn clashing(a: &Injection, s: Stretch, b: &Injection, t: Stretch) -> Option<Stri
     {
         return Some(match claim {
             Claim::Running => "the running".into(),
+            Claim::Limit(resource) => format!("the {resource} limit"),
             Claim::Network(network) => format!("the place on network {network}"),
             Claim::Inside(command) => format!("`{command}` inside"),
         });

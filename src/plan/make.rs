@@ -178,7 +178,9 @@ fn notes(scenario: &Scenario, choice: &choose::Choice, steps: &[Step]) -> Vec<St
 fn moving_addresses(scenario: &Scenario, choice: &choose::Choice, steps: &[Step]) -> Vec<String> {
     let hit: BTreeSet<&ContainerId> = steps
         .iter()
-        .filter(|step| !matches!(step.settings, Fault::Pause | Fault::Exec { .. }))
+        .filter(|step| {
+            !matches!(step.settings, Fault::Pause | Fault::Exec { .. } | Fault::Squeeze { .. } | Fault::Burn(_))
+        })
         .flat_map(|step| step.injections.iter().map(|injection| &injection.on))
         .collect();
     let note = |probe: &Probe| {

@@ -87,7 +87,10 @@ fn fault_terms(entry: &FaultEntry) -> FaultTerms {
 /// `kill cache (SIGKILL)`.
 pub(super) fn label(entry: &FaultEntry) -> String {
     let detail = match &entry.fault {
-        Fault::Kill { signal } => signal.clone(),
+        Fault::Kill { signal } | Fault::Crash { signal } | Fault::Signal { signal, process: None } => signal.clone(),
+        Fault::Signal { signal, process: Some(process) } => format!("{signal} to `{process}`"),
+        Fault::Squeeze { resource, to } => format!("to {}", resource.amount(*to)),
+        Fault::Burn(work) => work.to_string(),
         Fault::Stop { grace: Some(grace) } | Fault::Restart { grace: Some(grace), one_by_one: None } => {
             format!("{grace} of grace")
         }

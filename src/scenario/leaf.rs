@@ -1,10 +1,10 @@
 //! The single values of the language: what each looks like, and what is said of one that does not.
 
 mod read;
-pub use read::{limit, named_target, regex, signal, status, url};
+pub use read::{amount, any_signal, limit, named_target, regex, signal, status, url};
 
 use super::form::{Json, Leaf};
-use crate::units::{Percent, Span};
+use crate::units::{Cores, Percent, Span};
 use read::*;
 
 const NO_WORDS: &[(&str, &str)] = &[];
@@ -151,6 +151,56 @@ pub static SIGNAL: Leaf = Leaf {
     ],
     ..leaf("signal", "a fatal signal", |t| signal(t).map(drop), None, &["KILL"])
 };
+/// Any signal.
+pub static ANY_SIGNAL: Leaf = Leaf {
+    words: &[
+        ("HUP", "often: read the configuration again"),
+        ("USR1", "what the program makes of it"),
+        ("USR2", "what the program makes of it"),
+        ("STOP", "stands still until the end of the fault"),
+        ("CONT", "goes on"),
+        ("WINCH", "nginx, Apache: end gracefully"),
+        ("KILL", "ends at once; cannot be caught"),
+        ("TERM", "asks to end"),
+        ("INT", "as ctrl-C"),
+        ("QUIT", "ends with a core dump, or gracefully (nginx)"),
+        ("ABRT", "as after `abort()`"),
+        ("SEGV", "as after a bad memory access"),
+        ("ALRM", "a timer went off"),
+        ("PIPE", "nobody reads"),
+        ("CHLD", "a child ended"),
+        ("URG", "out-of-band data"),
+    ],
+    ..leaf("any-signal", "a signal", |t| any_signal(t).map(drop), None, &["HUP"])
+};
+/// An amount of CPU time.
+pub static CORES: Leaf = Leaf {
+    about: "a number of cores, whole or part",
+    ..leaf("cores", "a number of cores", unit::<Cores>, Some(r"^\s*[0-9.]+\s*cores?$|\$\{"), &["0.2 cores", "1 core"])
+};
+/// An amount of memory or disk.
+pub static BYTES: Leaf = Leaf {
+    about: "`B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB`",
+    ..leaf("bytes", "a size", some_bytes, Some(BYTES_PATTERN), &["64MB", "1GiB"])
+};
+/// How full.
+pub static FILL: Leaf = Leaf {
+    about: "a size, or a percentage",
+    ..leaf(
+        "fill",
+        "a size or a percentage",
+        |t| amount(t).map(drop),
+        Some(r"^\s*[0-9.]+\s*([kKMG]?i?B|%)$|\$\{"),
+        &["500MB", "80%"],
+    )
+};
+/// A folder in a container.
+pub static PATH: Leaf = leaf("path", "an absolute path", path, Some(r"^/|\$\{"), &["/data"]);
+/// Who is killed when memory is short.
+pub static VICTIM: Leaf = Leaf {
+    words: &[("target", "the kernel kills a process of the target's own rather than ours")],
+    ..leaf("victim", "`target`", victim, None, &["target"])
+};
 /// How a disconnect is done.
 pub static VIA: Leaf = Leaf {
     words: &[("docker", "the engine takes the container off the network")],
@@ -169,4 +219,5 @@ pub static NONE: Leaf = Leaf {
 
 const SPAN_PATTERN: &str = r"^\s*([0-9.]+\s*(ns|us|µs|ms|s|m|h|d)\s*)+$|\$\{";
 const PERCENT_PATTERN: &str = r"^\s*[0-9.]+\s*%$|\$\{";
+const BYTES_PATTERN: &str = r"^\s*[0-9.]+\s*[kKMG]?i?B$|\$\{";
 const NUMBER_PATTERN: &str = r"^[0-9]+$|\$\{";

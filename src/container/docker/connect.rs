@@ -42,6 +42,7 @@ pub async fn connect_to(address: &str) -> Result<Docker, ContainerError> {
         connected: (theirs, Instant::now()),
         paused: Paused::default(),
         program: Program::default(),
+        crew: Default::default(),
     })
 }
 

@@ -7,8 +7,9 @@ use crate::container::{
 };
 use bollard::{
     container::{AttachContainerResults, LogOutput},
+    exec::StartExecResults,
     models::{
-        ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+        ContainerCreateBody, ExecConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
         RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListImagesOptionsBuilder},
@@ -129,6 +130,26 @@ impl Docker {
     pub(super) async fn resume_helper(&self, id: ContainerId) -> Result<Helper, ContainerError> {
         let (say, said) = self.attach_and_start(&id).await?;
         Ok(Helper { id, say, said })
+    }
+
+    /// Our program inside a container that runs already, by a command of ours.
+    pub(super) async fn exec_helper(&self, on: &ContainerId, command: Vec<String>) -> Result<Helper, ContainerError> {
+        let config = ExecConfig {
+            cmd: Some(command),
+            user: Some("0".into()),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let exec = self.ask(self.client.create_exec(&on.id, config)).await?.id;
+        match self.ask(self.client.start_exec(&exec, None)).await? {
+            StartExecResults::Attached { output, input } => {
+                let (say, said) = converse(AttachContainerResults { output, input }, self.info.address.clone());
+                Ok(Helper { id: on.clone(), say, said })
+            }
+            StartExecResults::Detached => Err(refused("the engine did not attach to the command".into())),
+        }
     }
 
     /// Attached before it starts, so that none of its words is missed.

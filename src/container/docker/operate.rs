@@ -34,6 +34,8 @@ impl Docker {
             Op::Disconnect { network } => self.disconnect(id, &network).await,
             Op::Connect { network, attachment } => self.connect_network(id, &network, *attachment).await,
             Op::Exec { command, user } => self.exec(id, command, user).await,
+            Op::Begin { work } => self.begin(id, work).await,
+            Op::End { work } => self.end(id, work).await,
             Op::AwaitHealthy { within } => self.await_healthy(id, within).await,
         }
     }

@@ -3,7 +3,7 @@
 use crate::container::{
     Attachment, Container, ContainerError, EngineEvent, EngineInfo, Health, Holder, Op, OpOutcome, State, Watch,
 };
-use crate::units::Span;
+use crate::{agent::work::Work, units::Span};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::mpsc::UnboundedSender;
@@ -49,6 +49,8 @@ pub(super) struct World {
     pub(super) performed: Vec<(Timestamp, String, Op)>,
     pub(super) answers: BTreeMap<(String, String), OpOutcome>,
     pub(super) locks: BTreeMap<String, Holder>,
+    /// Work that is under way, by container.
+    pub(super) works: Vec<(String, Work)>,
     lost: bool,
     starts: u32,
 }
@@ -121,6 +123,12 @@ impl World {
             Op::Disconnect { network } => self.disconnect(id, network),
             Op::Connect { network, attachment } => self.connect(id, network, attachment),
             Op::Exec { command, .. } => self.exec(id, &name, command, now),
+            Op::Begin { work } => self.begin(id, &name, work),
+            Op::End { work } => {
+                let before = self.works.len();
+                self.works.retain(|(on, one)| on != id || one != work);
+                Ok(if self.works.len() < before { OpOutcome::Seen("ended".into()) } else { OpOutcome::Already })
+            }
             Op::AwaitHealthy { .. } => Ok(OpOutcome::Done),
         }
     }
@@ -131,6 +139,7 @@ impl World {
             return Ok(OpOutcome::Already);
         }
         ended(container, code);
+        self.works.retain(|(on, _)| on != id);
         for action in actions {
             self.event(id, action, (*action == "die").then_some(code), now);
         }
@@ -152,6 +161,16 @@ impl World {
         started(container, number, now);
         self.event(id, "start", None, now);
         Ok(OpOutcome::Done)
+    }
+
+    fn begin(&mut self, id: &str, name: &str, work: &Work) -> Done {
+        if self.get(id)?.state != State::Running {
+            return Err(ContainerError::Conflict(format!("{name} does not run")));
+        }
+        if work.lasts() {
+            self.works.push((id.to_owned(), work.clone()));
+        }
+        Ok(OpOutcome::Seen("begun".into()))
     }
 
     fn freeze(&mut self, id: &str, from: State, to: State, action: &str, now: Timestamp) -> Done {
@@ -212,6 +231,7 @@ impl World {
         if again {
             container.state = State::Restarting;
         }
+        self.works.retain(|(on, _)| *on != id);
         self.event(&id, "die", Some(code), now);
         again.then_some(id)
     }
@@ -265,6 +285,11 @@ impl World {
     fn tell(&mut self, watch: &Watch) {
         self.watchers.retain(|watcher| watcher.send(watch.clone()).is_ok());
     }
+}
+
+/// Whether a signal ends a program that does not handle it.
+pub(super) fn ends(signal: &str) -> bool {
+    ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGSEGV"].contains(&signal)
 }
 
 /// The engine takes back what it had given: process, addresses, published ports.

@@ -277,6 +277,8 @@ fn op_words(op: &Op) -> String {
         Op::Exec { command, .. } => {
             format!("exec {}", command.iter().map(|w| quoted_word(w)).collect::<Vec<_>>().join(" "))
         }
+        Op::Begin { work } => work.to_string(),
+        Op::End { work } => format!("end: {work}"),
         Op::AwaitHealthy { within } => format!("wait until healthy, at most {within}"),
     }
 }

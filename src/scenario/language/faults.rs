@@ -7,26 +7,8 @@ use crate::scenario::{
 };
 
 /// Faults that are designed, and come with the agent.
-pub const LATER: &[&str] = &[
-    "crash",
-    "signal",
-    "process",
-    "delay",
-    "loss",
-    "duplicate",
-    "corrupt",
-    "reorder",
-    "rate",
-    "partition",
-    "blackhole",
-    "reject",
-    "dns",
-    "cpu",
-    "memory",
-    "pids",
-    "io",
-    "disk",
-];
+pub const LATER: &[&str] =
+    &["delay", "loss", "duplicate", "corrupt", "reorder", "rate", "partition", "blackhole", "reject", "dns"];
 
 /// One fault on the timeline.
 pub static FAULT: Shape = Shape {
@@ -58,6 +40,24 @@ pub static FAULT: Shape = Shape {
                 "{ target: cache }",
             ),
             optional(
+                "crash",
+                Form::Map(&CRASH),
+                "A fatal signal from the host's side: the restart policy acts, and the review says whether and when the container came back. Started at the end if it did not.",
+                "{ target: api }",
+            ),
+            optional(
+                "signal",
+                Form::Map(&SIGNAL),
+                "Any signal to the container's main process, from the host's side. What it ends, and nobody starts again, is started at the end.",
+                "{ target: api, signal: HUP }",
+            ),
+            optional(
+                "process",
+                Form::Map(&PROCESS),
+                "A signal to some of the container's processes, from the host's side.",
+                "{ target: web, name: \"nginx: worker\", signal: KILL }",
+            ),
+            optional(
                 "stop",
                 Form::Map(&STOP),
                 "An orderly stop; started again at the end.",
@@ -81,6 +81,36 @@ pub static FAULT: Shape = Shape {
                 Form::Map(&EXEC),
                 "A command in the container, and the one that undoes it.",
                 "{ target: cache, command: [redis-cli, config, set, maxmemory, 1mb], undo: [redis-cli, config, set, maxmemory, \"0\"] }",
+            ),
+            optional(
+                "cpu",
+                Form::Map(&CPU),
+                "Less CPU time than it has (`quota`, in its cgroup), or something inside that uses it up (`workers`).",
+                "{ target: api, quota: 0.2 cores }",
+            ),
+            optional(
+                "memory",
+                Form::Map(&MEMORY),
+                "Less memory than it may have (`limit`, in its cgroup), or something inside that holds some (`hold`).",
+                "{ target: api, limit: 64MB }",
+            ),
+            optional(
+                "pids",
+                Form::Map(&PIDS),
+                "Fewer processes and threads than it may have, in its cgroup.",
+                "{ target: api, limit: 20 }",
+            ),
+            optional(
+                "io",
+                Form::Map(&IO),
+                "Something inside writes to one of its file systems, each block driven to the disk.",
+                "{ target: store, path: /data, rate: 10MB }",
+            ),
+            optional(
+                "disk",
+                Form::Map(&DISK),
+                "A file that fills a file system of its own (a tmpfs, a volume with a size); the host's disk is refused.",
+                "{ target: store, path: /data, leave: 1MB }",
             ),
         ],
         later: LATER,
@@ -182,6 +212,130 @@ static EXEC: Shape = Shape {
             "As whom, by name or number; without it, the container's own user.",
             "root",
         ),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static CRASH: Shape = Shape {
+    name: "crash",
+    what: "`crash`",
+    about: "",
+    keys: &[TARGET, defaulted("signal", Form::Leaf(&leaf::SIGNAL), "KILL", "Which signal; fatal ones only.", "SEGV")],
+    choice: None,
+    pattern: None,
+};
+
+static SIGNAL: Shape = Shape {
+    name: "signal-fault",
+    what: "`signal`",
+    about: "",
+    keys: &[TARGET, required("signal", Form::Leaf(&leaf::ANY_SIGNAL), "Which signal.", "HUP")],
+    choice: None,
+    pattern: None,
+};
+
+static PROCESS: Shape = Shape {
+    name: "process",
+    what: "`process`",
+    about: "",
+    keys: &[
+        TARGET,
+        required(
+            "name",
+            Form::Leaf(&leaf::REGEX),
+            "Which processes: a regular expression that is found in their name or command line.",
+            "\"nginx: worker\"",
+        ),
+        defaulted("signal", Form::Leaf(&leaf::ANY_SIGNAL), "KILL", "Which signal.", "STOP"),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static CPU: Shape = Shape {
+    name: "cpu",
+    what: "`cpu`",
+    about: "Either a `quota`, or `workers`.",
+    keys: &[
+        TARGET,
+        optional("quota", Form::Leaf(&leaf::CORES), "What it may use; less than it may as it is.", "0.2 cores"),
+        optional("workers", Form::Leaf(&leaf::COUNT), "So many threads inside burn CPU time.", "2"),
+        optional(
+            "load",
+            Form::Leaf(&leaf::PERCENT),
+            "With `workers`: what each of them uses of one core; without it, all of it.",
+            "80%",
+        ),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static MEMORY: Shape = Shape {
+    name: "memory",
+    what: "`memory`",
+    about: "Either a `limit`, or a `hold`.",
+    keys: &[
+        TARGET,
+        optional(
+            "limit",
+            Form::Leaf(&leaf::BYTES),
+            "What it may use; less than it may as it is, and no less than it uses now.",
+            "64MB",
+        ),
+        optional("hold", Form::Leaf(&leaf::BYTES), "So much is held by a process inside.", "100MB"),
+        optional(
+            "victim",
+            Form::Leaf(&leaf::VICTIM),
+            "With `hold`: who is killed when there is not enough; without it, our own process.",
+            "target",
+        ),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static PIDS: Shape = Shape {
+    name: "pids",
+    what: "`pids`",
+    about: "",
+    keys: &[
+        TARGET,
+        required("limit", Form::Leaf(&leaf::COUNT), "How many it may have; no fewer than it has now.", "20"),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static IO: Shape = Shape {
+    name: "io",
+    what: "`io`",
+    about: "",
+    keys: &[
+        TARGET,
+        required("path", Form::Leaf(&leaf::PATH), "A folder in the container that it may write to.", "/data"),
+        defaulted("workers", Form::Leaf(&leaf::COUNT), "1", "How many threads write.", "4"),
+        optional(
+            "rate",
+            Form::Leaf(&leaf::BYTES),
+            "Bytes a second, all of them together; without it, as fast as it goes.",
+            "10MB",
+        ),
+    ],
+    choice: None,
+    pattern: None,
+};
+
+static DISK: Shape = Shape {
+    name: "disk",
+    what: "`disk`",
+    about: "Either `fill`, or `leave`.",
+    keys: &[
+        TARGET,
+        required("path", Form::Leaf(&leaf::PATH), "A folder in the container, on a file system of its own.", "/data"),
+        optional("fill", Form::Leaf(&leaf::FILL), "So many bytes more, or until so much of it is used.", "80%"),
+        optional("leave", Form::Leaf(&leaf::BYTES), "Until so much is free.", "1MB"),
     ],
     choice: None,
     pattern: None,

@@ -1,12 +1,13 @@
 //! Reading a single value: what is wrong with a text, and how it should be written. What stands behind a line break
 //! is advice.
 
-use super::{Leaf, SIGNAL};
+use super::{ANY_SIGNAL, Leaf, SIGNAL};
 use crate::{
+    agent::work::fill::Amount,
     event::Comparison,
     load::StatusRange,
     scenario::diagnostics::nearest,
-    units::{Percent, Rate, Span},
+    units::{Bytes, Percent, Rate, Span},
 };
 use std::str::FromStr;
 
@@ -240,10 +241,51 @@ pub fn signal(text: &str) -> Result<&'static str, String> {
     let others = ["HUP", "USR1", "USR2", "STOP", "CONT", "WINCH", "PIPE", "ALRM", "CHLD", "URG"];
     if others.contains(&bare) {
         return Err(format!(
-            "`{text}` does not end a container; `kill` takes fatal signals only\nany signal sent through the engine switches the restart policy off until the next start; a fault `signal` without that effect comes in a later version"
+            "`{text}` does not end a container; `kill` takes fatal signals only\nany signal sent through the engine switches the restart policy off until the next start; the fault `signal` does not: `signal: {{ target: ..., signal: {bare} }}`"
         ));
     }
     Err(unknown_word(text, &SIGNAL))
+}
+
+/// Reads any signal: `HUP`, `SIGHUP`.
+pub fn any_signal(text: &str) -> Result<&'static str, String> {
+    let upper = text.to_ascii_uppercase();
+    let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let known = ANY_SIGNAL.words.iter().map(|(word, _)| *word).find(|word| *word == bare);
+    known.ok_or_else(|| unknown_word(text, &ANY_SIGNAL))
+}
+
+pub(super) fn some_bytes(text: &str) -> Result<(), String> {
+    match text.parse::<Bytes>() {
+        Ok(Bytes(0)) => Err(format!("`{text}` is nothing; write a size such as `64MB`")),
+        read => read.map(drop).map_err(|e| e.to_string()),
+    }
+}
+
+/// Reads how full a file system shall be: a size, or a percentage.
+pub fn amount(text: &str) -> Result<Amount, String> {
+    if !text.trim_end().ends_with('%') {
+        some_bytes(text)?;
+        return text.parse::<Bytes>().map(|bytes| Amount::Bytes(bytes.0)).map_err(|e| e.to_string());
+    }
+    let share: Percent = text.parse().map_err(|e: crate::units::UnitError| e.to_string())?;
+    match (share.0 * 100.0).round() as u8 {
+        0 => Err(format!("`{text}` is nothing; write a percentage such as `80%`")),
+        percent => Ok(Amount::Percent(percent)),
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<(), String> {
+    let good = text.starts_with('/') && !text.split('/').any(|part| part == "..") && !text.contains('\0');
+    if good { Ok(()) } else { Err(format!("`{text}` is no absolute path; write one like `/data`, without `..`")) }
+}
+
+pub(super) fn victim(text: &str) -> Result<(), String> {
+    if text == "target" {
+        Ok(())
+    } else {
+        Err(format!("`{text}` is not `target`; leave the key out for our own process"))
+    }
 }
 
 pub(super) fn via(text: &str) -> Result<(), String> {

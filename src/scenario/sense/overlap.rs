@@ -21,9 +21,14 @@ fn collide(a: &FaultEntry, b: &FaultEntry) -> bool {
 }
 
 fn same_claim(a: &Fault, b: &Fault) -> bool {
-    let running =
-        |fault: &Fault| matches!(fault, Fault::Kill { .. } | Fault::Stop { .. } | Fault::Restart { .. } | Fault::Pause);
+    let running = |fault: &Fault| match fault {
+        Fault::Kill { .. } | Fault::Crash { .. } | Fault::Signal { .. } | Fault::Stop { .. } => true,
+        Fault::Restart { .. } | Fault::Pause | Fault::Burn(_) => true,
+        Fault::Squeeze { .. } | Fault::Disconnect { .. } | Fault::Exec { .. } => false,
+    };
     match (a, b) {
+        (Fault::Burn(a), Fault::Burn(b)) => a == b,
+        (Fault::Squeeze { resource: a, .. }, Fault::Squeeze { resource: b, .. }) => a == b,
         (Fault::Disconnect { network: a }, Fault::Disconnect { network: b }) => a == b,
         _ => running(a) && running(b),
     }
@@ -62,6 +67,7 @@ fn explain(root: &Node, earlier: &FaultEntry, later: &FaultEntry) -> Diagnostic 
     };
     let what = match &later.fault {
         Fault::Disconnect { network } => format!("its place on the network `{network}`"),
+        Fault::Squeeze { resource, .. } => format!("its {} limit", resource.name()),
         _ => "whether it runs".into(),
     };
     let remedy = if earlier.fault.held() || later.fault.held() {

@@ -1,0 +1,136 @@
+//! Memory held inside the target, charged to its cgroup.
+
+use super::{Figures, WorkError, room};
+use crate::units::Bytes;
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt, fs,
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// How much, and who dies when it is too much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Bytes.
+    pub bytes: u64,
+    /// Whether the kernel, short of memory, shall rather kill the target than us.
+    pub victim_target: bool,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let victim = if self.victim_target { "; if there is not enough, the target is killed" } else { "" };
+        write!(f, "hold {} of memory{victim}", Bytes(self.bytes))
+    }
+}
+
+/// Taken piece by piece, so that it can be stopped at any time.
+const PIECE: usize = 4 << 20;
+/// How long the start waits for all of it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whoever asks the kernel to kill us first rather than the target.
+///
+/// # Errors
+/// `/proc` does not let us.
+pub fn give_way() -> Result<(), WorkError> {
+    fs::write("/proc/self/oom_score_adj", "1000").map_err(|e| WorkError::io("/proc/self/oom_score_adj", e))
+}
+
+/// Holding, or about to.
+pub struct Holder {
+    hold: Hold,
+    stop: Arc<AtomicBool>,
+    held: Arc<AtomicU64>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Holder {
+    /// Nothing is held yet.
+    ///
+    /// # Errors
+    /// The host cannot spare so much.
+    pub fn prepare(hold: &Hold) -> Result<Holder, WorkError> {
+        room::memory(hold.bytes)?;
+        give_way()?;
+        Ok(Holder { hold: hold.clone(), stop: Arc::default(), held: Arc::default(), worker: None })
+    }
+
+    /// Takes the memory.
+    ///
+    /// # Errors
+    /// The target may make no more threads.
+    pub fn start(&mut self) -> Result<String, WorkError> {
+        let (stop, held) = (Arc::clone(&self.stop), Arc::clone(&self.held));
+        let (bytes, unseen) = (self.hold.bytes, self.hold.victim_target);
+        let work = move || if unseen { hold_in_file(bytes, &stop, &held) } else { hold_in_heap(bytes, &stop, &held) };
+        let worker = thread::Builder::new().name("hold".into()).spawn(work);
+        self.worker = Some(worker.map_err(|e| WorkError::io("the target may make no more threads", e))?);
+        let begun = Instant::now();
+        while self.held.load(Ordering::Relaxed) < bytes && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(format!("{} of {} held", Bytes(self.held.load(Ordering::Relaxed)), Bytes(bytes)))
+    }
+
+    /// Bytes held now.
+    pub fn figures(&self) -> Figures {
+        Figures { held: self.held.load(Ordering::Relaxed), ..Figures::default() }
+    }
+
+    /// Gives it back.
+    pub fn stop(&mut self) -> String {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(worker) = self.worker.take() {
+            worker.thread().unpark();
+            let _ = worker.join();
+        }
+        self.held.store(0, Ordering::Relaxed);
+        "nothing is held".into()
+    }
+}
+
+/// In pages that are ours, so that the kernel takes us for the one who uses too much.
+fn hold_in_heap(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    take(bytes, stop, held, |piece| {
+        // No two pages are alike, and none is empty: nothing can be merged or left out.
+        let mark = pieces.len() as u64 + 1;
+        let fill = |at: usize| (mark.wrapping_mul(0x9e37_79b9) as usize ^ (at / 61)) as u8;
+        pieces.push((0..piece).map(fill).collect());
+        true
+    });
+    std::hint::black_box(&pieces);
+}
+
+/// In a file of memory that no process maps: charged to the target's cgroup, and to no process, so that the target
+/// looks like the one who uses too much.
+fn hold_in_file(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
+    let Ok(fd) = rustix::fs::memfd_create("firedrill", rustix::fs::MemfdFlags::CLOEXEC) else { return };
+    let mut file = fs::File::from(fd);
+    let block = vec![0xa5_u8; PIECE];
+    take(bytes, stop, held, |piece| file.write_all(&block[..piece]).is_ok());
+}
+
+/// Takes piece after piece, then waits.
+fn take(bytes: u64, stop: &AtomicBool, held: &AtomicU64, mut one: impl FnMut(usize) -> bool) {
+    let mut left = bytes;
+    while left > 0 && !stop.load(Ordering::Relaxed) {
+        let piece = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        if !one(piece) {
+            break;
+        }
+        left -= piece as u64;
+        held.fetch_add(piece as u64, Ordering::Relaxed);
+    }
+    while !stop.load(Ordering::Relaxed) {
+        thread::park_timeout(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,233 @@
+//! Work on processes and resources of containers: helpers that were made ready, or are at it. Each is an agent with a
+//! lease of its own; what we hold of it is the line to it, and dropping that ends the work.
+
+use super::{Docker, member::Member};
+use crate::{
+    agent::{
+        protocol::{Command, FaultId, Receipt},
+        work::{Figures, Post, Subject, Work, cgroup},
+    },
+    container::{Container, ContainerError, NewHelper, Op, OpOutcome, State, helper::HelperMount, helper::Namespace},
+    units::Span,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// An agent has one piece of work.
+const ONE: FaultId = FaultId(0);
+/// The longest silence of ours that an agent bears.
+const HEARTBEAT: &str = "5s";
+/// What the lease of an agent ends by, if nobody says how long the run takes.
+const DEADLINE: Span = Span::secs(3600);
+/// How long burners whose line is lost may take to notice.
+const LEASE: Duration = Duration::from_secs(8);
+/// The run that helpers without one belong to.
+const NO_RUN: &str = "by-hand";
+
+type Key = (String, Work);
+type Members = HashMap<String, Vec<(Work, Arc<Placed>)>>;
+
+/// Work that is ready or under way, by container and what it is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Crew {
+    members: Arc<Mutex<Members>>,
+}
+
+/// An agent at its post, and the start of the container that it was made ready for.
+#[derive(Debug)]
+pub(super) struct Placed {
+    member: Member,
+    started_at: String,
+    /// In the target's pid namespace, so that the agent inside could be started; it ends with us.
+    _anchor: Option<Member>,
+}
+
+impl Crew {
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, (id, work): Key, placed: Arc<Placed>) {
+        self.members().entry(id).or_default().push((work, placed));
+    }
+
+    /// Drops every line; what still goes on ends with it.
+    pub(super) fn dismiss(&self) {
+        self.members().clear();
+    }
+
+    fn take(&self, (id, work): &Key) -> Option<Arc<Placed>> {
+        let mut members = self.members();
+        let of_container = members.get_mut(id)?;
+        let at = of_container.iter().position(|(known, _)| known == work)?;
+        Some(of_container.remove(at).1)
+    }
+
+    fn find(&self, id: &str, work: &Work) -> Option<Arc<Placed>> {
+        self.members().get(id)?.iter().find(|(known, _)| known == work).map(|(_, placed)| Arc::clone(placed))
+    }
+}
+
+impl Docker {
+    /// Starts the agent of work that is about to be done.
+    pub(super) async fn make_ready(&self, id: &str, op: &Op, run: &str, deadline: Span) -> Result<(), ContainerError> {
+        let Op::Begin { work } = op else { return Ok(()) };
+        let placed = self.place(id, work, run, deadline).await?;
+        self.crew.put((id.to_owned(), work.clone()), Arc::new(placed));
+        Ok(())
+    }
+
+    /// Begins work, with the agent that was made ready if it still fits.
+    pub(super) async fn begin(&self, id: &str, work: Work) -> Result<OpOutcome, ContainerError> {
+        let key = (id.to_owned(), work);
+        let ready = self.crew.take(&key);
+        let now = self.look(id).await?;
+        let fits = |placed: &Arc<Placed>| placed.started_at == now.started_at && placed.member.over().is_none();
+        let placed = match ready.filter(fits) {
+            Some(placed) => placed,
+            None => Arc::new(self.place(id, &key.1, NO_RUN, DEADLINE).await?),
+        };
+        let begun = placed.member.ask(Command::Fire { fault: ONE }).await?;
+        if key.1.lasts() {
+            self.crew.put(key, placed);
+        }
+        match begun {
+            Receipt::Begun { seen, .. } => Ok(OpOutcome::Seen(seen)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Ends work. What no agent of ours holds any more is mended, or waited for until its own lease has ended it.
+    pub(super) async fn end(&self, id: &str, work: Work) -> Result<OpOutcome, ContainerError> {
+        let key = (id.to_owned(), work);
+        if let Some(placed) = self.crew.take(&key).filter(|placed| placed.member.over().is_none()) {
+            match placed.member.ask(Command::Undo { fault: ONE }).await {
+                Ok(Receipt::Over { seen, figures, .. }) => return Ok(OpOutcome::Seen(format!("{seen}; {figures}"))),
+                Ok(other) => tracing::debug!("{}", unexpected(&other)),
+                Err(error) => tracing::debug!("the agent does not undo: {error}"),
+            }
+        }
+        match &key.1 {
+            Work::Squeeze(_) => self.mend(id, &key.1).await,
+            _ => self.until_nobody_burns(id).await,
+        }
+    }
+
+    async fn mend(&self, id: &str, work: &Work) -> Result<OpOutcome, ContainerError> {
+        let now = self.look(id).await?;
+        if !matches!(now.state, State::Running | State::Paused) {
+            // A limit is gone with the cgroup that it was in.
+            return Ok(OpOutcome::Already);
+        }
+        let member = self.outside(&now, work.post(), NO_RUN, DEADLINE).await?;
+        let subject = subject(&now)?;
+        match member.ask(Command::Mend { fault: ONE, work: work.clone(), subject }).await? {
+            Receipt::Over { seen, .. } => Ok(OpOutcome::Seen(seen)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What is done inside a container ends with its lease; that is waited for.
+    async fn until_nobody_burns(&self, id: &str) -> Result<OpOutcome, ContainerError> {
+        let begun = tokio::time::Instant::now();
+        let mut burned = false;
+        while self.agent_inside(id).await? {
+            burned = true;
+            if begun.elapsed() > LEASE {
+                return Err(ContainerError::Conflict("an agent of firedrill still runs in the container".into()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(if burned { OpOutcome::Done } else { OpOutcome::Already })
+    }
+
+    /// Whether a command that runs in the container is an agent of ours.
+    async fn agent_inside(&self, id: &str) -> Result<bool, ContainerError> {
+        let found = self.ask(self.client.inspect_container(id, None)).await?;
+        for exec in found.exec_ids.unwrap_or_default() {
+            let Ok(state) = self.ask(self.client.inspect_exec(&exec)).await else { continue };
+            let config = state.process_config.unwrap_or_default();
+            let agent = config.arguments.unwrap_or_default().first().is_some_and(|first| first == "agent")
+                && config.entrypoint.unwrap_or_default().starts_with("/proc/");
+            if agent && state.running == Some(true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Why work is over although nobody ended it.
+    pub(super) fn work_lost(&self, id: &str, work: &Work) -> Option<String> {
+        self.crew.find(id, work)?.member.over()
+    }
+
+    /// What work has come to so far.
+    pub(super) fn work_figures(&self, id: &str, work: &Work) -> Option<Figures> {
+        self.crew.find(id, work).map(|placed| placed.member.figures())
+    }
+
+    /// Puts an agent at the post that the work needs, and makes sure that it can do it.
+    async fn place(&self, id: &str, work: &Work, run: &str, deadline: Span) -> Result<Placed, ContainerError> {
+        let now = self.look(id).await?;
+        let (member, anchor) = match work.post() {
+            Post::Inside => {
+                let (member, anchor) = self.inside(&now, run, deadline).await?;
+                (member, Some(anchor))
+            }
+            post => (self.outside(&now, post, run, deadline).await?, None),
+        };
+        let subject = match work.post() {
+            Post::Inside => None,
+            _ => Some(subject(&now)?),
+        };
+        let prepared = member.ask(Command::Prepare { fault: ONE, work: work.clone(), subject }).await?;
+        match prepared {
+            Receipt::Prepared { .. } => Ok(Placed { member, started_at: now.started_at, _anchor: anchor }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn outside(&self, on: &Container, post: Post, run: &str, deadline: Span) -> Result<Member, ContainerError> {
+        let mut new = agent(run, deadline).beside(&on.id);
+        new.processes = Namespace::Host;
+        new.host_cgroups = true;
+        match post {
+            Post::Host => new.capabilities.push("KILL".into()),
+            Post::Cgroups | Post::Inside => new.mounts.push(HelperMount {
+                source: "/sys/fs/cgroup".into(),
+                target: cgroup::BOUND.into(),
+                read_only: false,
+            }),
+        }
+        Member::greet(self.start_helper(new).await?).await
+    }
+
+    /// An agent inside a container that may hold nothing at all: the program is run out of `/proc`, where the anchor,
+    /// which shares its processes and has no rights, shows it.
+    async fn inside(&self, on: &Container, run: &str, deadline: Span) -> Result<(Member, Member), ContainerError> {
+        let new = agent(run, deadline).among_processes_of(&on.id);
+        let arguments = new.arguments.clone();
+        let anchor = Member::greet(self.start_helper(new).await?).await?;
+        let command = std::iter::once(format!("/proc/{}/exe", anchor.pid())).chain(arguments).collect();
+        let helper = self.exec_helper(&on.id, command).await?;
+        let member = Member::greet(helper).await?;
+        Ok((member, anchor))
+    }
+}
+
+fn agent(run: &str, deadline: Span) -> NewHelper {
+    NewHelper::new(run, "agent", &["agent", "--deadline", &deadline.to_string(), "--heartbeat", HEARTBEAT])
+}
+
+fn subject(on: &Container) -> Result<Subject, ContainerError> {
+    let pid = i32::try_from(on.pid).ok().filter(|pid| *pid > 0);
+    let pid = pid.ok_or_else(|| ContainerError::Conflict(format!("{} does not run", on.name)))?;
+    Ok(Subject { id: on.id.id.clone(), pid })
+}
+
+fn unexpected(receipt: &Receipt) -> ContainerError {
+    ContainerError::Conflict(format!("the agent answered out of turn: {receipt:?}"))
+}
