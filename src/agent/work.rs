@@ -57,7 +57,7 @@ impl Work {
 
     /// Whether it lasts until it is undone.
     pub fn lasts(&self) -> bool {
-        !matches!(self, Work::Signal(_))
+        !matches!(self, Work::Signal(signal) if !signal.holds())
     }
 }
 
@@ -218,7 +218,7 @@ impl Job {
     /// What could not be put back.
     pub fn end(&mut self) -> Result<String, WorkError> {
         match self {
-            Job::Signal(_) => Ok("a signal holds nothing".into()),
+            Job::Signal(aimed) => aimed.let_go(),
             Job::Squeeze(squeezed) => squeezed.restore(),
             Job::Burn(burner) => Ok(burner.stop()),
             Job::Hold(holder) => Ok(holder.stop()),

@@ -172,7 +172,10 @@ fn without_keeper(events: &[Event], end: At, ledger: &mut Ledger) -> Vec<Doubt> 
 fn vague(fault: &FaultFindings) -> Option<Doubt> {
     let effective = fault.effective?;
     let width_ns = effective.high.saturating_sub(effective.low);
-    let by_design = matches!(fault.kind.as_str(), "stop" | "restart" | "exec");
+    let by_design = matches!(
+        fault.kind.as_str(),
+        "stop" | "restart" | "exec" | "signal" | "process" | "cpu" | "memory" | "pids" | "io" | "disk"
+    );
     let kind = DoubtKind::FaultTimeVague { fault: fault.id, width_ns };
     (width_ns > VAGUE_NS && !by_design).then(|| Doubt { kind, decisive: false, evidence: fault.evidence.clone() })
 }

@@ -312,7 +312,9 @@ fn what_was_seen(fault: &FaultFindings) -> String {
 /// Under 90 % of `for`, unless we ended it early for a reason that is told anyway.
 fn too_short(fault: &FaultFindings) -> Option<Reason> {
     let meant = fault.length.filter(|_| fault.held)?.ns();
-    let early = matches!(fault.undo_reason, Some(UndoReason::Guard | UndoReason::Stopped));
+    // How soon a crashed container is back is what a crash finds out.
+    let found_out = fault.kind == "crash" && fault.ended_by.is_some();
+    let early = found_out || matches!(fault.undo_reason, Some(UndoReason::Guard | UndoReason::Stopped));
     let effective = fault.removed?.high.saturating_sub(fault.effective?.low);
     let share = effective as f64 / meant.max(1) as f64;
     let why = Why::EffectiveTooShort { fault: fault.id, share };

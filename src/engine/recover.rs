@@ -5,7 +5,6 @@ use super::{
     conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
 };
 use crate::{
-    agent::work::Work,
     clock::RunClock,
     container::{Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, Op, compare, mend::mend},
     event::{EventKind, FaultId, Sink, UndoReason},
@@ -249,7 +248,6 @@ fn is_id(id: &ContainerId) -> bool {
 fn is_undo(op: &Op, target: &Container) -> bool {
     match op {
         Op::Start | Op::Unpause | Op::Exec { .. } | Op::End { .. } => true,
-        Op::Begin { work: Work::Signal(signal) } => signal.signal == "SIGCONT",
         Op::Connect { network, attachment } => target.networks.get(network) == Some(attachment.as_ref()),
         Op::Kill { .. }
         | Op::Stop { .. }

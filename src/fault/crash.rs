@@ -19,13 +19,11 @@ pub(super) fn send(signal: &str, process: Option<&str>, on: &Container) -> Resul
     if let Some(Err(error)) = process.map(regex::Regex::new) {
         return refuse(format!("`{}` is not a regular expression: {error}", process.unwrap_or_default()));
     }
-    let begin = |signal: &str| Op::Begin {
-        work: Work::Signal(Signalling { signal: signal.into(), process: process.map(String::from) }),
-    };
+    let work = Work::Signal(Signalling { signal: signal.into(), process: process.map(String::from) });
     // What it stops goes on; what it ends, and nobody starts again, is started.
-    let goes_on = (signal == "SIGSTOP").then(|| begin("SIGCONT"));
+    let goes_on = work.lasts().then(|| Op::End { work: work.clone() });
     Ok(Injection {
-        apply: vec![begin(signal)],
+        apply: vec![Op::Begin { work }],
         undo: goes_on.into_iter().chain([Op::Start]).collect(),
         claims: vec![Claim::Running],
         proof: Proof::InPlace,
@@ -59,7 +57,7 @@ mod tests {
     fn what_is_stopped_goes_on_and_what_is_removed_when_it_ends_is_refused() {
         let mut api = sim::container("shop", "api", 1);
         let stop = send("SIGSTOP", Some("worker"), &api).unwrap();
-        assert!(stop.undo[0].to_string().contains("SIGCONT"), "{:?}", stop.undo);
+        assert!(matches!(stop.undo.as_slice(), [Op::End { .. }, Op::Start]), "{:?}", stop.undo);
         assert!(send("SIGHUP", Some("("), &api).unwrap_err().to_string().contains("not a regular expression"));
         api.auto_remove = true;
         assert!(crash("SIGKILL", &api).unwrap_err().to_string().contains("--rm"));

@@ -37,7 +37,22 @@ fn every_fault_has_an_example_of_its_name() {
         assert!(scenario.faults.iter().any(|entry| entry.fault.kind() == name), "{name} shows another fault");
         kinds.insert(name);
     }
-    let all = ["kill", "stop", "restart", "pause", "disconnect", "exec"];
+    let all = [
+        "kill",
+        "crash",
+        "signal",
+        "process",
+        "stop",
+        "restart",
+        "pause",
+        "disconnect",
+        "exec",
+        "cpu",
+        "memory",
+        "pids",
+        "io",
+        "disk",
+    ];
     assert_eq!(kinds, all.map(String::from).into());
 }
 

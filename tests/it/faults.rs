@@ -2,6 +2,7 @@
 
 use crate::stage::Stage;
 use firedrill::{
+    agent::work::{Work, burn::Burn, hold::Hold, squeeze::Resource},
     container::{
         Container, ContainerError, ContainerId, Containers, Op, OpOutcome, State,
         compare::{differences, proven},
@@ -32,7 +33,8 @@ fn seen(proof: &Proof, before: &Container, now: &Container) -> bool {
         Proof::Paused => now.state == State::Paused,
         Proof::Restarted => now.state == State::Running && now.started_at != before.started_at,
         Proof::OffNetwork(network) => !now.networks.contains_key(network),
-        Proof::CommandSucceeded => true,
+        Proof::CommandSucceeded | Proof::InPlace => true,
+        Proof::Ended => now.state != State::Running || now.started_at != before.started_at,
     }
 }
 
@@ -41,11 +43,19 @@ async fn there_and_back(stage: &Stage, id: &ContainerId, fault: &Fault) -> Vec<S
     let before = stage.look(id).await;
     let Injection { apply, undo, proof, .. } = fault.compile(&before).unwrap();
     play(stage, id, &apply).await;
-    let during = stage.look(id).await;
+    let mut during = stage.look(id).await;
+    let begun = Instant::now();
+    while !seen(&proof, &before, &during) && begun.elapsed() < Duration::from_secs(5) {
+        // A signal is sent before its effect is seen.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        during = stage.look(id).await;
+    }
     assert!(seen(&proof, &before, &during), "{fault:?}: {proof:?} is not seen in {during:?}");
     play(stage, id, &undo).await;
     let again = play(stage, id, &undo).await;
-    let idempotent = again.iter().all(|outcome| matches!(outcome, OpOutcome::Already | OpOutcome::Exited { .. }));
+    let idempotent = again
+        .iter()
+        .all(|outcome| matches!(outcome, OpOutcome::Already | OpOutcome::Exited { .. } | OpOutcome::Seen(_)));
     assert!(idempotent, "the second time there is nothing left to undo: {again:?}");
     let after = differences(&before, &stage.look(id).await);
     assert!(proven(&after), "{fault:?} is not undone: {after:#?}");
@@ -60,6 +70,12 @@ fn every_fault(network: &str) -> Vec<Fault> {
         Fault::Restart { grace: None, one_by_one: None },
         Fault::Restart { grace: Some(Span::secs(1)), one_by_one: Some(OneByOne { within: Span::secs(20) }) },
         Fault::Pause,
+        Fault::Signal { signal: "SIGSTOP".into(), process: None },
+        Fault::Squeeze { resource: Resource::Cpu, to: 300_000_000 },
+        Fault::Squeeze { resource: Resource::Memory, to: 48 << 20 },
+        Fault::Squeeze { resource: Resource::Pids, to: 50 },
+        Fault::Burn(Work::Burn(Burn { workers: 1, load: 20 })),
+        Fault::Burn(Work::Hold(Hold { bytes: 1 << 20, victim_target: false })),
         Fault::Disconnect { network: network.into() },
         command(None),
         command(Some(words("/firedrill --version"))),

@@ -18,6 +18,7 @@ mod plan;
 mod readme;
 mod rebuild;
 mod recover;
+mod resources;
 mod review;
 mod rooms;
 mod sample;

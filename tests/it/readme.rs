@@ -88,7 +88,25 @@ fn its_exit_codes_are_those_of_the_code() {
 #[test]
 fn its_faults_and_probes_are_those_of_the_schema() {
     let text = readme();
-    assert_eq!(first_column(&text, "| fault |"), set(["kill", "stop", "restart", "pause", "disconnect", "exec"]));
+    assert_eq!(
+        first_column(&text, "| fault |"),
+        set([
+            "kill",
+            "crash",
+            "signal",
+            "process",
+            "stop",
+            "restart",
+            "pause",
+            "disconnect",
+            "exec",
+            "cpu",
+            "memory",
+            "pids",
+            "io",
+            "disk"
+        ])
+    );
     assert_eq!(first_column(&text, "| probe |"), set(["http", "tcp", "exec", "health"]));
 }
 

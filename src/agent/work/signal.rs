@@ -20,6 +20,18 @@ pub struct Signalling {
     pub process: Option<String>,
 }
 
+impl Signalling {
+    /// Whether it lasts until it is taken back.
+    pub fn holds(&self) -> bool {
+        self.signal == "SIGSTOP"
+    }
+
+    /// The signal that takes it back.
+    pub fn taken_back(&self) -> Signalling {
+        Signalling { signal: "SIGCONT".into(), process: self.process.clone() }
+    }
+}
+
 impl fmt::Display for Signalling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.process {
@@ -107,6 +119,8 @@ pub struct Aimed {
     subject: Subject,
     process: Option<Regex>,
     main: Held,
+    /// Those that stand still because of us.
+    stopped: Vec<Held>,
     signalled: u64,
 }
 
@@ -123,7 +137,7 @@ pub fn aim(signalling: &Signalling, subject: &Subject) -> Result<Aimed, WorkErro
     if process.is_none() {
         heeded(subject.pid, signal, &name)?;
     }
-    let aimed = Aimed { signal, name, subject: subject.clone(), process, main, signalled: 0 };
+    let aimed = Aimed { signal, name, subject: subject.clone(), process, main, stopped: Vec::new(), signalled: 0 };
     if aimed.process.is_some() && aimed.matching()?.is_empty() {
         return aimed.nobody();
     }
@@ -170,7 +184,29 @@ impl Aimed {
             }
         }
         self.signalled = found.len() as u64;
-        Ok(format!("{} sent to {} of its processes ({})", self.name, found.len(), pids.join(", ")))
+        let told = format!("{} sent to {} of its processes ({})", self.name, found.len(), pids.join(", "));
+        if self.signal == Signal::STOP {
+            self.stopped = found.into_iter().map(|(_, held)| held).collect();
+        }
+        Ok(told)
+    }
+
+    /// Lets go on what stands still because of us.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn let_go(&mut self) -> Result<String, WorkError> {
+        if self.signal != Signal::STOP || self.signalled == 0 {
+            return Ok("a signal holds nothing".into());
+        }
+        let held: Vec<&Held> = if self.process.is_none() { vec![&self.main] } else { self.stopped.iter().collect() };
+        for one in &held {
+            match pidfd_send_signal(&one.fd, Signal::CONT) {
+                Err(rustix::io::Errno::SRCH) => {}
+                answer => answer.map_err(|error| WorkError::io("SIGCONT could not be sent", error))?,
+            }
+        }
+        Ok(format!("SIGCONT sent to {} of its processes", held.len()))
     }
 
     /// How many were signalled.

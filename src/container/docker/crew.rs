@@ -5,7 +5,7 @@ use super::{Docker, member::Member};
 use crate::{
     agent::{
         protocol::{Command, FaultId, Receipt},
-        work::{Figures, Post, Subject, Work, cgroup},
+        work::{Figures, Post, Subject, Work, cgroup, signal::Signalling},
     },
     container::{Container, ContainerError, NewHelper, Op, OpOutcome, State, helper::HelperMount, helper::Namespace},
     units::Span,
@@ -112,6 +112,7 @@ impl Docker {
         }
         match &key.1 {
             Work::Squeeze(_) => self.mend(id, &key.1).await,
+            Work::Signal(signal) => self.take_back(id, signal).await,
             _ => self.until_nobody_burns(id).await,
         }
     }
@@ -127,6 +128,17 @@ impl Docker {
         match member.ask(Command::Mend { fault: ONE, work: work.clone(), subject }).await? {
             Receipt::Over { seen, .. } => Ok(OpOutcome::Seen(seen)),
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What an agent that is gone has stopped goes on; whoever has ended meanwhile need not.
+    async fn take_back(&self, id: &str, signal: &Signalling) -> Result<OpOutcome, ContainerError> {
+        if self.look(id).await?.state != State::Running {
+            return Ok(OpOutcome::Already);
+        }
+        match Box::pin(self.begin(id, Work::Signal(signal.taken_back()))).await {
+            Err(ContainerError::Conflict(why)) if why.contains("no process") => Ok(OpOutcome::Already),
+            answer => answer,
         }
     }
 

@@ -45,7 +45,7 @@ impl Known {
     /// Why it is over, in its own words if it had any.
     fn end(&mut self) {
         let complaint = self.complaints.last().cloned();
-        let why = || complaint.unwrap_or_else(|| "the agent ended without a word".into());
+        let why = || complaint.unwrap_or_else(|| "the agent ended without a word; something killed it".into());
         self.over.get_or_insert_with(why);
     }
 }

@@ -72,6 +72,9 @@ pub fn lines(look: &Look<'_>) -> Vec<String> {
 /// How one fault was ended.
 fn removal(look: &Look<'_>, fault: &FaultFindings) -> Option<String> {
     if let Some(by) = &fault.ended_by {
+        if fault.kind == "crash" {
+            return Some(came_back(look, fault, by));
+        }
         let at = fault.removed.map(|r| format!(" at {}", look.moment(r.middle()))).unwrap_or_default();
         return Some(format!("{} ended{at}: {by}, not the runner.", super::verdict::capital(&fault.label)));
     }
@@ -91,7 +94,23 @@ fn removal(look: &Look<'_>, fault: &FaultFindings) -> Option<String> {
         _ => String::new(),
     };
     let label = super::verdict::capital(&fault.label);
+    if fault.kind == "crash" {
+        return Some(format!(
+            "{label}: the container did not come back by itself; the runner started it {why}, asked at {}{delay}.",
+            look.moment(asked)
+        ));
+    }
     Some(format!("{label} was undone by the runner {why}, asked at {}{delay}.", look.moment(asked)))
+}
+
+/// What a crash is for: whether the container came back by itself, by what, and how soon.
+fn came_back(look: &Look<'_>, fault: &FaultFindings, by: &str) -> String {
+    let label = super::verdict::capital(&fault.label);
+    let Some((down, up)) = fault.effective.zip(fault.removed) else {
+        return format!("{label}: the container came back by itself ({by}).");
+    };
+    let took = quantity::span(up.middle().saturating_sub(down.middle()));
+    format!("{label}: the container came back by itself at {}, {took} after it (by: {by}).", look.moment(up.middle()))
 }
 
 /// Starts and restarts that the engine saw on targets outside of our own operations.
