@@ -9,7 +9,7 @@ use super::{
     nft::QueueBy,
     shape::Shape,
     traffic::{Block, Traffic},
-    work::{Figures, Subject, Work},
+    work::{self, Figures, Subject},
 };
 use crate::units::Span;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -60,7 +60,7 @@ pub enum Command {
         /// Its number.
         fault: FaultId,
         /// What.
-        work: Work,
+        work: work::Work,
         /// On which container, if that is not the one that the agent is in.
         subject: Option<Subject>,
     },
@@ -69,7 +69,7 @@ pub enum Command {
         /// For the answer.
         fault: FaultId,
         /// What was done.
-        work: Work,
+        work: work::Work,
         /// To which container.
         subject: Subject,
     },
@@ -415,7 +415,7 @@ mod tests {
             Command::Arm { fault: FaultId(2), traffic: Traffic::default(), effect: Effect::Cut(Cut::Reject), seed: 0 },
             Command::Prepare {
                 fault: FaultId(3),
-                work: Work::Signal(crate::agent::work::signal::Signalling { signal: "SIGHUP".into(), process: None }),
+                work: work::Work::Signal(work::signal::Signalling { signal: "SIGHUP".into(), process: None }),
                 subject: Some(Subject { id: "ab".repeat(32), pid: 7 }),
             },
             Command::Fire { fault: FaultId(1) },

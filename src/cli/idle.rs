@@ -1,7 +1,10 @@
 //! `firedrill idle`: the command of test containers. Ends at once on SIGTERM, though it is PID 1 there.
 
 use super::{Exit, Global};
-use crate::demo::stand_in::{self, Script};
+use crate::{
+    demo::stand_in::{self, Script},
+    units::Bytes,
+};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +20,9 @@ pub struct Idle {
     /// How to answer when, from the start of the process.
     #[arg(long, default_value = "0s:ok")]
     pub script: Script,
+    /// Hold so much memory.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<Bytes>,
     /// Print when it was frozen.
     #[arg(long)]
     pub stamp: bool,
@@ -28,21 +34,27 @@ impl Idle {
         if self.stamp {
             std::thread::spawn(|| stand_in::stamp_freezes());
         }
+        let held: Vec<u8> = (0..self.memory.unwrap_or_default().0).map(|at| at as u8 | 1).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let serving = async {
-                match self.http {
-                    Some(port) => stand_in::serve(port, self.script.clone()).await,
-                    None => std::future::pending().await,
+        runtime
+            .block_on(async {
+                let mut terminate = signal(SignalKind::terminate())?;
+                let serving = async {
+                    match self.http {
+                        Some(port) => stand_in::serve(port, self.script.clone()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    served = serving => served?,
+                    () = tokio::time::sleep(Duration::from_secs(self.seconds)) => {}
                 }
-            };
-            tokio::select! {
-                _ = terminate.recv() => {}
-                served = serving => served?,
-                () = tokio::time::sleep(Duration::from_secs(self.seconds)) => {}
-            }
-            Ok(Exit::Held)
-        })
+                Ok(())
+            })
+            .map(|()| {
+                drop(std::hint::black_box(held));
+                Exit::Held
+            })
     }
 }

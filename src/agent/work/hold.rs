@@ -33,6 +33,8 @@ impl fmt::Display for Hold {
 
 /// Taken piece by piece, so that it can be stopped at any time.
 const PIECE: usize = 4 << 20;
+/// Written at once; small, so that the kernel does not take us for the greater.
+const BLOCK: usize = 64 << 10;
 /// How long the start waits for all of it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,9 @@ impl Holder {
     /// The host cannot spare so much.
     pub fn prepare(hold: &Hold) -> Result<Holder, WorkError> {
         room::memory(hold.bytes)?;
-        give_way()?;
+        if !hold.victim_target {
+            give_way()?;
+        }
         Ok(Holder { hold: hold.clone(), stop: Arc::default(), held: Arc::default(), worker: None })
     }
 
@@ -115,8 +119,11 @@ fn hold_in_heap(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
 fn hold_in_file(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
     let Ok(fd) = rustix::fs::memfd_create("firedrill", rustix::fs::MemfdFlags::CLOEXEC) else { return };
     let mut file = fs::File::from(fd);
-    let block = vec![0xa5_u8; PIECE];
-    take(bytes, stop, held, |piece| file.write_all(&block[..piece]).is_ok());
+    let block = vec![0xa5_u8; BLOCK];
+    take(bytes, stop, held, |piece| {
+        let blocks = (0..piece).step_by(BLOCK).map(|at| BLOCK.min(piece - at));
+        blocks.into_iter().all(|block_size| file.write_all(&block[..block_size]).is_ok())
+    });
 }
 
 /// Takes piece after piece, then waits.

@@ -66,6 +66,13 @@ impl Crew {
         Some(of_container.remove(at).1)
     }
 
+    /// How many agents inside a container are held from here.
+    fn inside(&self, id: &str) -> usize {
+        let live =
+            |(work, placed): &&(Work, Arc<Placed>)| work.post() == Post::Inside && placed.member.over().is_none();
+        self.members().get(id).map_or(0, |of_container| of_container.iter().filter(live).count())
+    }
+
     fn find(&self, id: &str, work: &Work) -> Option<Arc<Placed>> {
         self.members().get(id)?.iter().find(|(known, _)| known == work).map(|(_, placed)| Arc::clone(placed))
     }
@@ -105,7 +112,10 @@ impl Docker {
         let key = (id.to_owned(), work);
         if let Some(placed) = self.crew.take(&key).filter(|placed| placed.member.over().is_none()) {
             match placed.member.ask(Command::Undo { fault: ONE }).await {
-                Ok(Receipt::Over { seen, figures, .. }) => return Ok(OpOutcome::Seen(format!("{seen}; {figures}"))),
+                Ok(Receipt::Over { seen, figures, .. }) => {
+                    placed.member.leave().await;
+                    return Ok(OpOutcome::Seen(format!("{seen}; {figures}")));
+                }
                 Ok(other) => tracing::debug!("{}", unexpected(&other)),
                 Err(error) => tracing::debug!("the agent does not undo: {error}"),
             }
@@ -146,7 +156,7 @@ impl Docker {
     async fn until_nobody_burns(&self, id: &str) -> Result<OpOutcome, ContainerError> {
         let begun = tokio::time::Instant::now();
         let mut burned = false;
-        while self.agent_inside(id).await? {
+        while self.agents_inside(id).await? > self.crew.inside(id) {
             burned = true;
             if begun.elapsed() > LEASE {
                 return Err(ContainerError::Conflict("an agent of firedrill still runs in the container".into()));
@@ -156,19 +166,18 @@ impl Docker {
         Ok(if burned { OpOutcome::Done } else { OpOutcome::Already })
     }
 
-    /// Whether a command that runs in the container is an agent of ours.
-    async fn agent_inside(&self, id: &str) -> Result<bool, ContainerError> {
+    /// How many of the commands that run in the container are agents of ours.
+    async fn agents_inside(&self, id: &str) -> Result<usize, ContainerError> {
+        let mut agents = 0;
         let found = self.ask(self.client.inspect_container(id, None)).await?;
         for exec in found.exec_ids.unwrap_or_default() {
             let Ok(state) = self.ask(self.client.inspect_exec(&exec)).await else { continue };
             let config = state.process_config.unwrap_or_default();
             let agent = config.arguments.unwrap_or_default().first().is_some_and(|first| first == "agent")
                 && config.entrypoint.unwrap_or_default().starts_with("/proc/");
-            if agent && state.running == Some(true) {
-                return Ok(true);
-            }
+            agents += usize::from(agent && state.running == Some(true));
         }
-        Ok(false)
+        Ok(agents)
     }
 
     /// Why work is over although nobody ended it.

@@ -23,6 +23,9 @@ const BEAT: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long its end may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 type Order = (Command, oneshot::Sender<Receipt>);
 
 /// An agent that has been greeted. Dropping it ends its stdin, and with it all that it does.
@@ -78,6 +81,14 @@ impl Member {
             Ok(Ok(Receipt::Refused { why, .. })) => Err(ContainerError::Conflict(why)),
             Ok(answer) => answer.map_err(gone),
             Err(_) => Err(ContainerError::Unknown(Span(PATIENCE))),
+        }
+    }
+
+    /// Sends it away, and waits until it is gone; not for long, since its stdin ends anyway.
+    pub(super) async fn leave(&self) {
+        let (answer, _) = oneshot::channel();
+        if self.orders.send((Command::End, answer)).await.is_ok() {
+            let _ = tokio::time::timeout(GOODBYE, self.orders.closed()).await;
         }
     }
 
