@@ -174,6 +174,7 @@ fn reviewed(loaded: &Loaded, folder: RunFolder, outcome: &Outcome, strict: bool)
         Ok(findings) => {
             done.exit = exit(&findings, outcome, strict);
             if let Err(error) = review::write_all(&folder, &findings) {
+                done.exit = done.exit.without_a_review();
                 done.trouble = Some(format!("the review cannot be written: {error}"));
             }
             done.findings = Some(findings);
@@ -189,7 +190,7 @@ fn exit(findings: &Findings, outcome: &Outcome, strict: bool) -> Exit {
     let code = Exit::from_code(findings.verdict.code).unwrap_or(Exit::Undecided);
     match code {
         _ if !outcome.clean => Exit::CleanupUnproven,
-        Exit::Held | Exit::Violated if outcome.lost => Exit::Undecided,
+        code if outcome.lost => code.without_a_review(),
         Exit::Held if strict && findings.verdict.low_margin => Exit::Violated,
         code => code,
     }

@@ -45,6 +45,14 @@ impl Exit {
         Exit::WORST_FIRST.into_iter().find(|exit| *exit as u8 == code)
     }
 
+    /// The same for a drill whose review could not be written: what nobody can read decides nothing.
+    pub fn without_a_review(self) -> Exit {
+        match self {
+            Exit::Held | Exit::Violated => Exit::Undecided,
+            other => other,
+        }
+    }
+
     /// The worst of several; [`Exit::Held`] of none.
     pub fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
         let rank = |exit: &Exit| Exit::WORST_FIRST.iter().position(|other| other == exit);

@@ -9,6 +9,9 @@ use crate::{
 use anyhow::Context;
 use std::path::Path;
 
+/// Stands for the word of a verdict that cannot be read.
+const NO_REVIEW: &str = "NO REVIEW";
+
 /// Says what became of each drill, and writes the JUnit file if one is wanted.
 ///
 /// # Errors
@@ -46,18 +49,26 @@ fn json(done: &[Done]) {
 fn single(done: &Done, global: &Global) {
     let Some(findings) = &done.findings else { return };
     let review = Review::of(findings);
-    let place = done.folder.as_ref().map(|folder| folder.path().join("review.md").display().to_string());
-    let word = painted(&review.banner.word, done.exit, global.color.stdout());
+    let folder = done.folder.as_ref().filter(|_| done.trouble.is_none());
+    // Without a review on disk there is nothing to sign: the terminal has the only copy of what was seen.
+    let (word, why) = match &done.trouble {
+        None => (review.banner.word.as_str(), &review.banner.why),
+        Some(trouble) => (NO_REVIEW, trouble),
+    };
+    let shown = painted(word, done.exit, global.color.stdout());
     if global.quiet {
-        output::say(format_args!("{word}: {} {}", review.banner.why, place.unwrap_or_default()));
+        output::say(format_args!(
+            "{shown}: {why} {}",
+            folder.map_or_else(String::new, |folder| folder.path().join("review.md").display().to_string())
+        ));
         return;
     }
     let width = super::live::width_of(&std::io::stdout());
-    output::say(format_args!("\n{word}: {}", wrapped(&review.banner.why, width, review.banner.word.len() + 2)));
+    output::say(format_args!("\n{shown}: {}", wrapped(why, width, word.len() + 2)));
     for sentence in &review.sentences {
         output::say(format_args!("  {}", wrapped(&sentence.text, width, 2)));
     }
-    if let Some(folder) = &done.folder {
+    if let Some(folder) = folder {
         output::say(format_args!("\n{}", folder.path().join("review.html").display()));
         output::say(folder.path().join("review.md").display());
     }
@@ -72,7 +83,8 @@ fn table(all: &[Loaded], done: &[Done]) {
         let line = match done.get(number) {
             None => format!("{name:width$}    -  not reached"),
             Some(done) => {
-                let word = done.findings.as_ref().map_or_else(|| "NO REVIEW".into(), |f| Review::of(f).banner.word);
+                let readable = done.findings.as_ref().filter(|_| done.trouble.is_none());
+                let word = readable.map_or_else(|| NO_REVIEW.into(), |findings| Review::of(findings).banner.word);
                 let folder = done.folder.as_ref().map(|folder| folder.path().display().to_string());
                 format!("{name:width$}  {:>3}  {word:18}  {}", done.exit as u8, folder.unwrap_or_default())
             }
