@@ -17,19 +17,34 @@ pub struct RunClock {
     origin: Instant,
     /// How much of the run lies before the origin, nanoseconds.
     before: At,
-    /// The wall is not the real one, so it never steps.
-    pretended: bool,
+    wall: Wall,
+}
+
+/// What shows the time of day.
+#[derive(Debug, Clone, Copy)]
+enum Wall {
+    Real,
+    /// Agrees with the run, but for a step that somebody makes it take.
+    Pretended {
+        from: At,
+        by_ns: i64,
+    },
 }
 
 impl RunClock {
     /// Starts counting now.
     pub fn start() -> RunClock {
-        RunClock { started: Timestamp::now(), origin: Instant::now(), before: 0, pretended: false }
+        RunClock { started: Timestamp::now(), origin: Instant::now(), before: 0, wall: Wall::Real }
     }
 
     /// Starts counting now, pretending that the wall shows `started` (tests, replays).
     pub fn starting_at(started: Timestamp) -> RunClock {
-        RunClock { started, origin: Instant::now(), before: 0, pretended: true }
+        RunClock { started, origin: Instant::now(), before: 0, wall: Wall::Pretended { from: 0, by_ns: 0 } }
+    }
+
+    /// The same, but somebody sets the pretended wall at a moment of the run.
+    pub fn stepping(self, from: At, by_ns: i64) -> RunClock {
+        RunClock { wall: Wall::Pretended { from, by_ns }, ..self }
     }
 
     /// Goes on with a run that another process began: by the wall, which is all that both have, but never back
@@ -37,7 +52,7 @@ impl RunClock {
     pub fn resume(started: Timestamp, last: At) -> RunClock {
         let since = Timestamp::now().as_nanosecond() - started.as_nanosecond();
         let before = At::try_from(since).unwrap_or(0).max(last);
-        RunClock { started, origin: Instant::now(), before, pretended: false }
+        RunClock { started, origin: Instant::now(), before, wall: Wall::Real }
     }
 
     /// What the wall showed when the run started.
@@ -68,7 +83,10 @@ impl RunClock {
 
     /// What the wall really shows now; to be compared with [`RunClock::wall`], never to be mixed with it.
     pub fn wall_really(&self) -> Timestamp {
-        if self.pretended { self.wall(self.now()) } else { Timestamp::now() }
+        let Wall::Pretended { from, by_ns } = self.wall else { return Timestamp::now() };
+        let now = self.now();
+        let by = if now < from { 0 } else { by_ns };
+        self.wall(now).checked_add(SignedDuration::from_nanos(by)).unwrap_or(Timestamp::MAX)
     }
 }
 

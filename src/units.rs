@@ -82,6 +82,9 @@ impl FromStr for Span {
     }
 }
 
+/// Seconds.
+const DAY: u128 = 86_400;
+
 /// Prints with the largest unit that loses nothing readable: `1m30s`, `30s`, `1.25s`, `400ms`, `13.2ms`, `250us`.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,9 +94,11 @@ impl fmt::Display for Span {
         match ns {
             0 => write!(f, "0s"),
             _ if whole && secs >= 60 => {
-                let (h, m, s) = (secs / 3600, secs / 60 % 60, secs % 60);
+                // People say 36 hours, but seven days.
+                let d = if secs >= 2 * DAY { secs / DAY } else { 0 };
+                let (h, m, s) = ((secs - d * DAY) / 3600, secs / 60 % 60, secs % 60);
                 let part = |n: u128, unit: &str| if n > 0 { format!("{n}{unit}") } else { String::new() };
-                write!(f, "{}{}{}", part(h, "h"), part(m, "m"), part(s, "s"))
+                write!(f, "{}{}{}{}", part(d, "d"), part(h, "h"), part(m, "m"), part(s, "s"))
             }
             _ if ns >= 1_000_000_000 => write!(f, "{}s", trimmed(ns as f64 / 1e9, 3)),
             _ if ns >= 1_000_000 => write!(f, "{}ms", trimmed(ns as f64 / 1e6, 3)),
@@ -255,6 +260,9 @@ mod tests {
             ("400ms", 400_000_000, "400ms"),
             ("250us", 250_000, "250us"),
             ("2h", 7_200_000_000_000, "2h"),
+            ("36h", 129_600_000_000_000, "36h"),
+            ("7d", 604_800_000_000_000, "7d"),
+            ("49h", 176_400_000_000_000, "2d1h"),
             ("0s", 0, "0s"),
         ] {
             let span: Span = text.parse().unwrap();

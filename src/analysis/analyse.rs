@@ -190,7 +190,6 @@ fn run_facts(folder: &RunFolder, journal: &Journal, t0: Option<u64>) -> RunFacts
         ended: journal.events.iter().map(|e| e.at).max().unwrap_or(0),
         time_zone: started.time_zone.clone(),
         version: started.version.clone(),
-        binary: started.binary.clone(),
         host: started.host.clone(),
         engine,
         seed: started.seed,

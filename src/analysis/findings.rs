@@ -128,8 +128,6 @@ pub struct RunFacts {
     pub time_zone: String,
     /// The tool's version.
     pub version: String,
-    /// Digest of the tool's binary.
-    pub binary: Option<String>,
     /// The runner's host name.
     pub host: String,
     /// The container engine, if it answered.

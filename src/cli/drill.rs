@@ -133,7 +133,6 @@ fn started(loaded: &Loaded, request: &Request, clock: RunClock) -> anyhow::Resul
         started: clock.started(),
         time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("Etc/UTC").to_owned(),
         version: env!("CARGO_PKG_VERSION").into(),
-        binary: None,
         command: request.command.clone(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         scenario_path: loaded.path.display().to_string(),

@@ -83,21 +83,20 @@ impl Gate {
         probes.values().all(|lane| lane.windows[window].ended() >= lane.due(self.bounds(window)))
     }
 
-    /// Whether every limit held, and what was measured. What has not ended by now counts as offered.
-    fn judge(&self, window: usize) -> (bool, Vec<String>) {
+    /// What was measured, and whether it held, a line a limit. What has not ended by now counts as offered.
+    fn judge(&self, window: usize) -> Vec<(String, bool)> {
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
         let bounds = self.bounds(window);
-        let (mut met, mut readings) = (true, Vec::new());
+        let mut readings = Vec::new();
         for lane in probes.values_mut() {
             let due = lane.due(bounds);
             lane.windows[window].offer(due);
             for limit in &lane.limits.limits {
                 let reading = judge(*limit, &lane.windows[window]);
-                met &= reading.holds == Some(true);
-                readings.push(format!("{}: {reading}", lane.name));
+                readings.push((format!("{}: {reading}", lane.name), reading.holds == Some(true)));
             }
         }
-        (met, readings)
+        readings
     }
 }
 
@@ -117,21 +116,24 @@ impl Drill {
             return Err(self.not_started());
         }
         self.record.tell(EventKind::PhaseStarted(Phase::Baseline));
-        let mut last = Vec::new();
+        let mut broken = String::new();
         for window in 0..TRIES {
             let (from, to) = gate.bounds(window);
             if !self.halt.sleep(&self.clock, to).await || !self.gather(gate, window).await {
                 return Err(self.not_started());
             }
-            let (met, readings) = gate.judge(window);
+            let judged = gate.judge(window);
+            let met = judged.iter().all(|(_, held)| *held);
+            let not_met = judged.iter().filter(|(_, held)| !held).map(|(reading, _)| reading.as_str());
+            broken = not_met.collect::<Vec<_>>().join("; ");
             let attempt = window as u32 + 1;
-            self.record.tell(EventKind::BaselineJudged { attempt, from, to, met, readings: readings.clone() });
+            let readings = judged.into_iter().map(|(reading, _)| reading).collect();
+            self.record.tell(EventKind::BaselineJudged { attempt, from, to, met, readings });
             if met {
                 return Ok(());
             }
-            last = readings;
         }
-        Err(NotStarted::BaselineNotMet(last.join("; ")))
+        Err(NotStarted::BaselineNotMet(broken))
     }
 
     /// Waits for the last answers of a window; `false` if the drill halts.

@@ -35,6 +35,8 @@ struct Setting {
     plan: Plan,
     stops: mpsc::UnboundedSender<String>,
     stopped: Option<mpsc::UnboundedReceiver<String>>,
+    /// When somebody sets the wall clock, and by how much.
+    wall_step: (At, i64),
     events: Kept,
     folder: tempfile::TempDir,
 }
@@ -109,7 +111,7 @@ fn setting(faults: &[(Fault, u64, Option<u64>)]) -> Setting {
     let (stops, stopped) = mpsc::unbounded_channel();
     let load = load::Sim::new(|_, index, _| (Class::Ok, load::scattered(index, MS, 5 * MS)));
     let folder = tempfile::tempdir().unwrap();
-    Setting { sim, load, plan, stops, stopped: Some(stopped), events: Kept::default(), folder }
+    Setting { sim, load, plan, stops, stopped: Some(stopped), wall_step: (0, 0), events: Kept::default(), folder }
 }
 
 fn engine_info() -> crate::container::EngineInfo {
@@ -129,7 +131,8 @@ fn engine_info() -> crate::container::EngineInfo {
 
 impl Setting {
     async fn run(&mut self) -> Ran {
-        let clock = RunClock::starting_at("2026-03-01T10:00:00Z".parse().unwrap());
+        let (step_at, by_ns) = self.wall_step;
+        let clock = RunClock::starting_at("2026-03-01T10:00:00Z".parse().unwrap()).stepping(step_at, by_ns);
         let folder = RunFolder(self.folder.path().join("run"));
         std::fs::create_dir_all(folder.logs()).unwrap();
         let pieces = Pieces { folder, clock, sinks: vec![Box::new(self.events.clone())] };

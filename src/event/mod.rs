@@ -257,8 +257,6 @@ pub struct RunStarted {
     pub time_zone: String,
     /// firedrill's version.
     pub version: String,
-    /// Digest of the running binary, if it was cheap to know.
-    pub binary: Option<String>,
     /// The command that was typed, without secrets.
     pub command: Vec<String>,
     /// The host name of the runner.

@@ -238,7 +238,6 @@ pub(crate) mod tests {
             started: "2026-03-01T10:00:00Z".parse().unwrap(),
             time_zone: "Etc/UTC".into(),
             version: "0.1.0".into(),
-            binary: None,
             command: vec![],
             host: "here".into(),
             scenario_path: "quiet.yaml".into(),

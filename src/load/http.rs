@@ -1,7 +1,7 @@
 //! HTTP/1.1: the only file that knows who speaks it for us.
 
 use super::{
-    Check, Context, HttpSettings, StatusRange, Template,
+    Body, Check, Context, Env, HttpSettings, StatusRange, Template,
     connect::{Failure, Idle, Peer, Socket, Stream, classify},
     content::CONTENT_KEPT,
     tls,
@@ -20,6 +20,7 @@ use std::{
     future::Future,
     io,
     pin::{Pin, pin},
+    sync::Arc,
     task::{self, Poll},
 };
 
@@ -47,14 +48,36 @@ enum Text<T> {
     Moving(Template),
 }
 
+fn filled(text: &str, context: &Context, env: &Env) -> Result<Template, String> {
+    Template::compile(text, &context.run, env).map_err(|unset| unset.to_string())
+}
+
+/// A variable of the environment stays inside the JSON string that it stands in, whatever it holds.
+fn filled_body(body: Option<&Body>, context: &Context) -> Result<Template, String> {
+    match body {
+        None => filled("", context, &context.env),
+        Some(Body::Text(text)) => filled(text, context, &context.env),
+        Some(Body::Json(text)) => {
+            let env = Arc::clone(&context.env);
+            let escaped: Env = Arc::new(move |name| env(name).map(|value| inside_json(&value)));
+            filled(text, context, &escaped)
+        }
+    }
+}
+
+/// A text as it stands between the quotes of a JSON string.
+fn inside_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 impl Target {
     /// Takes the settings apart.
     ///
     /// # Errors
     /// What makes no request; never holds a secret.
     pub fn new(settings: &HttpSettings, context: &Context) -> Result<Target, String> {
-        let template =
-            |text: &str| Template::compile(text, &context.run, &context.env).map_err(|unset| unset.to_string());
+        let template = |text: &str| filled(text, context, &context.env);
         let url = template(&settings.url)?;
         let wrong = |what: &str| format!("the url {} {what}", settings.url);
         let uri: Uri = url.fill(0).parse().map_err(|_| wrong("is not a valid one"))?;
@@ -74,7 +97,7 @@ impl Target {
             path: path(&url, &settings.url, &uri, template)?,
             headers: HeaderMap::new(),
             moving: Vec::new(),
-            body: body(&template(settings.body.as_deref().unwrap_or_default())?),
+            body: body(&filled_body(settings.body.as_ref(), context)?),
         };
         request.headers.insert(HOST, header(authority.as_str(), "host")?);
         request.headers.insert(USER_AGENT, HeaderValue::from_static(concat!("firedrill/", env!("CARGO_PKG_VERSION"))));

@@ -13,14 +13,24 @@ pub struct HttpSettings {
     pub url: String,
     /// In the order of the file.
     pub headers: Vec<(String, String)>,
-    /// The body; for `json:` already serialised, with its `content-type` among the headers.
-    pub body: Option<String>,
+    /// What is sent with it.
+    pub body: Option<Body>,
     /// Certificates are not checked.
     pub insecure: bool,
     /// Good statuses.
     pub status: Vec<StatusRange>,
     /// What the body must hold.
     pub content: Option<Content>,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// As it stands.
+    Text(String),
+    /// JSON, already serialised, its `content-type` among the headers; what is filled in becomes part of a JSON string.
+    Json(String),
 }
 
 /// An inclusive range of statuses: `2xx` is 200 to 299.

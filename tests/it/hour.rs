@@ -73,7 +73,6 @@ fn events() -> Vec<(u64, EventKind)> {
         started: "2026-03-01T10:00:00Z".parse().unwrap(),
         time_zone: "Etc/UTC".into(),
         version: "0.1.0".into(),
-        binary: None,
         command: vec![],
         host: "here".into(),
         scenario_path: "hour.yaml".into(),

@@ -3,7 +3,9 @@
 use firedrill::{
     clock::RunClock,
     journal::requests::{RequestReader, RequestWriter},
-    load::{Content, Context, ExecSettings, HttpSettings, Load, SLICE_NS, Slice, StatusRange, TcpSettings, drive},
+    load::{
+        Body, Content, Context, ExecSettings, HttpSettings, Load, SLICE_NS, Slice, StatusRange, TcpSettings, drive,
+    },
     measure::{Class, Sample, Schedule, Tally},
     plan::{ProbePlan, ProbeWork},
     units::{Rate, Span},
@@ -119,7 +121,11 @@ fn run_with(clock: RunClock, probe: ProbePlan, length: Span) -> Run {
     let context = Context {
         clock,
         run: "run-1".into(),
-        env: Arc::new(|name| (name == "TOKEN").then(|| "s3cret".into())),
+        env: Arc::new(|name| match name {
+            "TOKEN" => Some("s3cret".into()),
+            "QUOTED" => Some("a\"b".into()),
+            _ => None,
+        }),
         log: writer.sink(),
         tap,
         containers: None,
@@ -392,7 +398,7 @@ fn requests_are_filled_in() {
         let record = Arc::clone(&record);
         async move {
             let mut text = String::new();
-            while !text.ends_with("end") {
+            while !text.ends_with("end\"") {
                 let mut buffer = [0; 1024];
                 let got = stream.read(&mut buffer).await.unwrap();
                 text.push_str(std::str::from_utf8(&buffer[..got]).unwrap());
@@ -409,15 +415,18 @@ fn requests_are_filled_in() {
             ("x-seq".into(), "${seq}".into()),
             ("host".into(), "shop.example".into()),
         ],
-        body: Some("order ${seq} of ${run} end".into()),
+        body: Some(Body::Json("\"order ${seq} of ${run} for ${env:QUOTED} end\"".into())),
         ..http(address)
     };
     run(probe(settings, 50.0, Span::secs(1), 8), Span::millis(40)).only(Class::Ok);
     let seen = seen.lock().unwrap();
     let second = seen.iter().find(|text| text.starts_with("POST /a/1?r=run-1 HTTP/1.1\r\n")).expect("it was sent");
-    for part in
-        ["authorization: Bearer s3cret\r\n", "x-seq: 1\r\n", "host: shop.example\r\n", "\r\n\r\norder 1 of run-1 end"]
-    {
+    for part in [
+        "authorization: Bearer s3cret\r\n",
+        "x-seq: 1\r\n",
+        "host: shop.example\r\n",
+        "\r\n\r\n\"order 1 of run-1 for a\\\"b end\"",
+    ] {
         assert!(second.contains(part), "{part:?} in {second:?}");
     }
     assert_eq!(second.matches("host: ").count(), 1);

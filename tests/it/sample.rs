@@ -432,7 +432,6 @@ fn facts() -> RunFacts {
         ended: END,
         time_zone: "UTC".into(),
         version: "0.1.0".into(),
-        binary: None,
         host: "laptop".into(),
         engine: Some(EngineInfo {
             id: "HOST:1".into(),

@@ -1,6 +1,6 @@
 //! The language from the outside: good files are understood, bad ones are explained.
 
-use firedrill::scenario;
+use firedrill::{load::Body, scenario};
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// What the corpus may find in its environment.
@@ -103,7 +103,7 @@ fn a_value_never_becomes_structure_or_a_secret() {
     let set = BTreeMap::from([("BODY".to_owned(), "x\" }\nfaults: [] ${env:TOKEN}".to_owned())]);
     let loaded = scenario::read_text(Path::new("x"), text, &set, &env).unwrap();
     let scenario::ProbeSettings::Http(http) = &loaded.scenario.probes[0].kind else { unreachable!() };
-    assert_eq!(http.body.as_deref(), Some("x\" }\nfaults: [] $${env:TOKEN}"));
+    assert_eq!(http.body, Some(Body::Text("x\" }\nfaults: [] $${env:TOKEN}".into())));
     assert_eq!(loaded.scenario.secrets, Vec::<String>::new());
 }
 

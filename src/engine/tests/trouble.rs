@@ -109,3 +109,19 @@ async fn a_panic_in_the_drill_is_undone() {
     assert!(ran.has(|kind| matches!(kind, EventKind::UndoRequested { fault: 0, why: UndoReason::Failed, .. })));
     assert!(ran.outcome.clean && !ran.outcome.complete);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_is_told_once_and_moves_nothing() {
+    const NINE_DAYS: i64 = 9 * 86_400 * S as i64;
+    let mut quiet = setting(&[(Fault::Pause, 0, Some(5000))]);
+    let undisturbed = quiet.run().await.words();
+    let mut setting = setting(&[(Fault::Pause, 0, Some(5000))]);
+    setting.wall_step = (8 * S, -NINE_DAYS);
+    let ran = setting.run().await;
+    let steps = ran.events.iter().filter_map(|event| match event.kind {
+        EventKind::WallClockStepped { by_ns } => Some(by_ns),
+        _ => None,
+    });
+    assert_eq!(steps.collect::<Vec<_>>(), [-NINE_DAYS]);
+    assert_eq!(ran.words(), undisturbed);
+}

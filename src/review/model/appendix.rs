@@ -372,7 +372,6 @@ fn provenance(look: &Look<'_>) -> Vec<Fact> {
         plain("scenario sha256", run.scenario_digest.clone()),
     ];
     facts.extend(run.git.as_ref().map(|git| plain("scenario in git", git.clone())));
-    facts.extend(run.binary.as_ref().map(|digest| plain("binary", digest.clone())));
     if let Some(engine) = &run.engine {
         facts.push(plain(
             "engine",

@@ -3,7 +3,7 @@
 use super::{Decoder, entries, text, texts, value};
 use crate::{
     event::Slo,
-    load::{Content, ExecSettings, HttpSettings, StatusRange, TcpSettings},
+    load::{Body, Content, ExecSettings, HttpSettings, StatusRange, TcpSettings},
     scenario::{
         Probe, ProbeSettings,
         diagnostics::Diagnostic,
@@ -103,7 +103,7 @@ impl Decoder {
             .iter()
             .filter_map(|entry| Some((entry.key.clone(), entry.node.text()?.to_owned())))
             .collect();
-        let json = node.entries().iter().find(|entry| entry.key == "json").map(|entry| json(&entry.node));
+        let json = node.entries().iter().find(|entry| entry.key == "json").map(|entry| Body::Json(json(&entry.node)));
         if json.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             headers.push(("content-type".into(), "application/json".into()));
         }
@@ -111,7 +111,7 @@ impl Decoder {
             method: text(node, "method").unwrap_or_else(|| "GET".into()),
             url: self.addressed(node, "url"),
             headers,
-            body: json.or_else(|| text(node, "body")),
+            body: json.or_else(|| text(node, "body").map(Body::Text)),
             insecure: value(node, "insecure").unwrap_or(false),
             status: statuses(ok),
             content: content(ok),
