@@ -201,6 +201,24 @@ fn a_full_disk_does_not_hold_a_fault_on() {
     assert_eq!(ran.code, 6, "the journal is lost, so nothing is decided: {}", ran.output);
 }
 
+#[test]
+fn a_third_ctrl_c_gives_up_and_says_how_to_undo() {
+    const ENDLESS: &str = "exec: { target: web, command: [/firedrill, --version], undo: [/firedrill, idle] }";
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let began = Instant::now();
+    let ran = stage.run_while(&over(&web, &fault(ENDLESS, "60s")), &[], |_, running| {
+        running.until(hit);
+        for _ in 0..3 {
+            running.signal(Signal::INT);
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    });
+    ran.expect(5);
+    assert!(ran.output.contains("firedrill recover"), "{}", ran.output);
+    assert!(began.elapsed() < Duration::from_secs(15), "it did not wait for the undo");
+}
+
 struct Unmount<'a>(&'a Path);
 
 impl Drop for Unmount<'_> {
