@@ -58,9 +58,11 @@ sample:
 bench:
 	@bash .ci/ready build docker python3
 	@$(CARGO) build --release --locked
-	@sh bench/load.sh
+	@sh tests/bench/load.sh
 	@python3 tests/bench/fire.py
 	@sh tests/bench/startup.sh
+	@FIREDRILL=$$(ls -t $$PWD/target/*/release/firedrill | head -n 1) \
+		$(CARGO) test --locked --test it hour:: -- --ignored --nocapture
 
 stack-up stack-down:
 	@bash scenarios/stacks/web/$(subst stack-,,$@)

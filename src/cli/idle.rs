@@ -31,9 +31,6 @@ pub struct Idle {
 impl Idle {
     /// Waits.
     pub fn run(&self, _: &Global) -> anyhow::Result<Exit> {
-        if self.stamp {
-            std::thread::spawn(|| stand_in::stamp_freezes());
-        }
         let held: Vec<u8> = (0..self.memory.unwrap_or_default().0).map(|at| at as u8 | 1).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime
@@ -45,9 +42,12 @@ impl Idle {
                         None => std::future::pending().await,
                     }
                 };
+                let stamping =
+                    async { if self.stamp { stand_in::stamp_freezes().await } else { std::future::pending().await } };
                 tokio::select! {
                     _ = terminate.recv() => {}
                     served = serving => served?,
+                    () = stamping => {}
                     () = tokio::time::sleep(Duration::from_secs(self.seconds)) => {}
                 }
                 Ok(())

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the load path costs, side by side with other generators, against a local nginx.
 #
-#   bench/load.sh [ROUNDS]        three rounds unless said otherwise; about 90 s a round
+#   tests/bench/load.sh [ROUNDS]        three rounds unless said otherwise; about 90 s a round
 #
 # Each round runs every tool for 20 s at each rate, one after the other, so that a noisy minute hits all
 # alike. Medians are printed: CPU seconds of the client (user + system), its peak memory, and for firedrill the
@@ -12,7 +12,7 @@ set -eu
 rounds=${1:-3}
 length=${LENGTH:-20}
 rates=${RATES:-"2000 10000"}
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 work=${BENCH_FOLDER:-${TMPDIR:-/tmp}/firedrill-bench}
 mkdir -p "$work"
 
