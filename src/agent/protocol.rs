@@ -156,6 +156,13 @@ pub enum Receipt {
         /// What can be seen of it.
         seen: String,
     },
+    /// The work is over although nobody ended it; its target changed under it.
+    Lost {
+        /// Which.
+        fault: FaultId,
+        /// What is seen instead.
+        why: String,
+    },
     /// Every second while work is under way.
     Figures {
         /// When.

@@ -254,6 +254,9 @@ impl Session {
         if !self.jobs.is_empty() {
             let works = self.jobs.iter().map(|(fault, job)| (*fault, job.figures())).collect();
             self.receipts.write(Receipt::Figures { at: now(), works });
+            let lost = self.jobs.iter().filter_map(|(fault, job)| Some((*fault, job.lost()?)));
+            let lost: Vec<_> = lost.map(|(fault, why)| Receipt::Lost { fault, why }).collect();
+            lost.into_iter().for_each(|receipt| self.receipts.write(receipt));
         }
         Ok(())
     }

@@ -212,6 +212,15 @@ impl Job {
         }
     }
 
+    /// What has become of it, if it no longer is in place although nobody ended it.
+    pub fn lost(&self) -> Option<String> {
+        match self {
+            Job::Squeeze(squeezed) => squeezed.lost(),
+            // They end with us.
+            Job::Signal(_) | Job::Burn(_) | Job::Hold(_) | Job::Load(_) | Job::Fill(_) => None,
+        }
+    }
+
     /// Ends it, and says what can be seen then. Done as well if it never began.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! The moment of effect is an interval: from the sending of the request to the engine's stamp of what it did
 //! (or, for what the engine does not stamp, to its answer). Reading back proves the state, not the time.
 
-use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, clocks::EngineClock};
+use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, Worked, clocks::EngineClock};
 use crate::{
     agent::work::{Work, signal::Signalling},
     clock::At,
@@ -27,7 +27,10 @@ pub fn findings(started: &RunStarted, events: &[Event], t0: Option<At>, ledger: 
     for event in events {
         let line = event.seq + 1;
         if let Some(fault) = fault_of(&event.kind).and_then(|id| faults.get_mut(id)) {
-            fault.evidence.push(ledger.line(line));
+            // What comes every second would bury the rest.
+            if !matches!(event.kind, EventKind::WorkMeasured { .. }) {
+                fault.evidence.push(ledger.line(line));
+            }
             take(fault, event, ledger.line(line), &mut seen);
         }
     }
@@ -65,6 +68,7 @@ fn untouched(name: &str) -> FaultOn {
         proof: None,
         undo_proof: None,
         operations: Vec::new(),
+        worked: None,
     }
 }
 
@@ -76,6 +80,7 @@ pub fn fault_of(kind: &EventKind) -> Option<FaultId> {
         | EventKind::FaultChecked { fault, .. }
         | EventKind::FaultSkipped { fault, .. }
         | EventKind::FaultEnded { fault, .. }
+        | EventKind::WorkMeasured { fault, .. }
         | EventKind::UndoRequested { fault, .. }
         | EventKind::UndoChecked { fault, .. } => Some(*fault),
         EventKind::Operated(operated) => Some(operated.fault),
@@ -108,6 +113,9 @@ fn take(fault: &mut FaultFindings, event: &Event, line: EvidenceId, seen: &mut S
         EventKind::Operated(operated) => operate(fault, operated, line, seen),
         EventKind::FaultChecked { container, proven, seen, .. } => {
             on(fault, container).proof = Some((*proven, seen.clone()));
+        }
+        EventKind::WorkMeasured { container, figures, .. } => {
+            on(fault, container).worked = Some(Worked { figures: *figures, evidence: line });
         }
         EventKind::FaultSkipped { why, .. } => fault.skipped = Some(why.clone()),
         EventKind::FaultEnded { container, by, .. } => {
@@ -143,6 +151,9 @@ fn operate(fault: &mut FaultFindings, operated: &Operated, evidence: EvidenceId,
         Err(error) => Some(error.to_string()),
     };
     let container = on(fault, &operated.container);
+    if let Ok(OpOutcome::Over { figures, .. }) = &operated.outcome {
+        container.worked = Some(Worked { figures: *figures, evidence });
+    }
     container.operations.push(Operation {
         undo: operated.undo,
         op: operated.op.clone(),

@@ -9,6 +9,7 @@ use super::{
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
+    agent::work::Figures,
     clock::At,
     container::{Container, EngineInfo, Op},
     event::{Difference, EarlierRun, FaultId, NoteKind, Phase, Terms, UndoReason},
@@ -259,6 +260,17 @@ pub struct FaultOn {
     pub undo_proof: Option<(bool, Vec<Difference>)>,
     /// Every operation, in order.
     pub operations: Vec<Operation>,
+    /// What its agent came to, if it is about processes or resources and an agent has counted.
+    pub worked: Option<Worked>,
+}
+
+/// What work on processes or resources came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worked {
+    /// As its agent counted last.
+    pub figures: Figures,
+    /// Where it is recorded.
+    pub evidence: EvidenceId,
 }
 
 /// An operation that was done.

@@ -179,6 +179,9 @@ impl Case<'_> {
             reasons
                 .push(Reason { why: Why::FaultUnproven { fault: fault.id, detail }, evidence: fault.evidence.clone() });
         }
+        if !terms.expect.may_touch_nothing {
+            reasons.extend(self.faults.iter().filter_map(not_felt));
+        }
         let touched = self.faults.iter().any(|f| f.effective.is_some());
         if reasons.is_empty() && !touched && !terms.expect.may_touch_nothing {
             reasons.push(Reason { why: Why::TouchedNothing, evidence: Vec::new() });
@@ -299,6 +302,14 @@ impl Case<'_> {
 
 /// Events may be told a little after the operation that caused them was answered.
 const AFTERWARDS: u64 = 500_000_000;
+
+/// In place on every container, and none of them met it.
+fn not_felt(fault: &FaultFindings) -> Option<Reason> {
+    let worked: Vec<_> = fault.containers.iter().filter_map(|on| on.worked.as_ref()).collect();
+    let nothing = !worked.is_empty() && worked.iter().all(|worked| !worked.figures.touched());
+    let evidence = worked.iter().map(|worked| worked.evidence).collect();
+    (nothing && fault.proven == Some(true)).then_some(Reason { why: Why::NotFelt { fault: fault.id }, evidence })
+}
 
 fn what_was_seen(fault: &FaultFindings) -> String {
     let seen = fault.containers.iter().filter_map(|c| match &c.proof {

@@ -110,6 +110,7 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         | EventKind::KeeperLeftOut
         | EventKind::ContainerChanged { .. }
         | EventKind::UsageSampled { .. }
+        | EventKind::WorkMeasured { .. }
         | EventKind::ClockCompared { .. }
         | EventKind::GuardTripped { .. }
         | EventKind::Noted { .. }

@@ -160,6 +160,11 @@ pub enum Why {
         /// Effective / `for`.
         share: f64,
     },
+    /// A fault on resources was in place, and its containers never met it.
+    NotFelt {
+        /// Which.
+        fault: FaultId,
+    },
     /// No fault touched anything.
     TouchedNothing,
     /// Too many unknown ticks.

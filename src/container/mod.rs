@@ -13,7 +13,10 @@ pub mod sim;
 
 pub use helper::{Helper, NewHelper, Said};
 
-use crate::{agent::work::Work, units::Span};
+use crate::{
+    agent::work::{Figures, Work},
+    units::Span,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, future::Future, net::IpAddr, pin::Pin};
@@ -360,6 +363,13 @@ pub enum OpOutcome {
     Already,
     /// Done, and this was seen of it.
     Seen(String),
+    /// Work is over: what is seen now, and what it came to.
+    Over {
+        /// Read back.
+        seen: String,
+        /// For the last time.
+        figures: Figures,
+    },
     /// A command ended with this code and output (the first 4 KiB of it).
     Exited {
         /// Exit code.
@@ -513,7 +523,7 @@ pub trait Containers: Send + Sync {
     fn dismiss(&self);
 
     /// What work that was begun here has come to so far.
-    fn figures(&self, id: &ContainerId, work: &Work) -> Option<crate::agent::work::Figures>;
+    fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures>;
 
     /// The engine's clock now.
     fn clock(&self) -> Answer<'_, Timestamp>;

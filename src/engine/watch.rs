@@ -1,8 +1,8 @@
 //! What the engine sees happen, and what containers use, while a drill runs.
 
-use super::drill::Drill;
+use super::{drill::Drill, ledger::Life};
 use crate::{
-    container::{Container, EngineEvent, Watch},
+    container::{Container, EngineEvent, Op, Watch},
     event::EventKind,
 };
 use futures_util::future::join_all;
@@ -53,9 +53,25 @@ impl Drill {
             ticks.tick().await;
             stepped = self.compare_wall(stepped);
             self.sample_usage().await;
+            self.sample_work();
             if second > 0 && second.is_multiple_of(COMPARE_EVERY) {
                 // An engine that does not answer is told of by its event stream.
                 let _ = self.compare_clocks().await;
+            }
+        }
+    }
+
+    /// What the agents of faults that are on have come to.
+    fn sample_work(&self) {
+        for entry in self.ledger.snapshot().iter().filter(|entry| entry.life == Life::Active) {
+            let injection = &entry.injection;
+            let measured = injection.undo.iter().find_map(|op| match op {
+                Op::End { work } => self.containers.figures(&injection.on, work),
+                _ => None,
+            });
+            if let Some(figures) = measured {
+                let container = injection.name.clone();
+                self.record.tell(EventKind::WorkMeasured { fault: entry.fault, container, figures });
             }
         }
     }

@@ -5,6 +5,7 @@ mod terms;
 pub use terms::*;
 
 use crate::{
+    agent::work::Figures,
     clock::At,
     container::{Container, ContainerError, ContainerId, EngineEvent, EngineInfo, OpOutcome, Usage},
     fault::Injection,
@@ -178,6 +179,15 @@ pub enum EventKind {
         container: String,
         /// How much.
         usage: Usage,
+    },
+    /// What a fault's agent has come to so far; every second while it works.
+    WorkMeasured {
+        /// Which fault.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// Since it began.
+        figures: Figures,
     },
     /// The engine's clock against ours.
     ClockCompared {

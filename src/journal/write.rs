@@ -271,7 +271,10 @@ fn pivotal(kind: &EventKind) -> bool {
 fn weighty(kind: &EventKind) -> bool {
     !matches!(
         kind,
-        EventKind::UsageSampled { .. } | EventKind::ContainerChanged { .. } | EventKind::ClockCompared { .. }
+        EventKind::UsageSampled { .. }
+            | EventKind::WorkMeasured { .. }
+            | EventKind::ContainerChanged { .. }
+            | EventKind::ClockCompared { .. }
     )
 }
 

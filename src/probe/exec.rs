@@ -76,7 +76,9 @@ impl Probe for InContainers {
         Box::pin(async move {
             match performed.await {
                 Ok(Ok(OpOutcome::Exited { code, output })) => self.question.judge(seq, code, output.as_bytes()),
-                Ok(Ok(OpOutcome::Done | OpOutcome::Already | OpOutcome::Seen(_))) => self.question.judge(seq, 0, b""),
+                Ok(Ok(OpOutcome::Done | OpOutcome::Already | OpOutcome::Seen(_) | OpOutcome::Over { .. })) => {
+                    self.question.judge(seq, 0, b"")
+                }
                 Ok(Err(e)) => class_of(&e),
                 Err(_) => Class::Refused,
             }

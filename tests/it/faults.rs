@@ -53,9 +53,9 @@ async fn there_and_back(stage: &Stage, id: &ContainerId, fault: &Fault) -> Vec<S
     assert!(seen(&proof, &before, &during), "{fault:?}: {proof:?} is not seen in {during:?}");
     play(stage, id, &undo).await;
     let again = play(stage, id, &undo).await;
-    let idempotent = again
-        .iter()
-        .all(|outcome| matches!(outcome, OpOutcome::Already | OpOutcome::Exited { .. } | OpOutcome::Seen(_)));
+    let idempotent = again.iter().all(|outcome| {
+        matches!(outcome, OpOutcome::Already | OpOutcome::Exited { .. } | OpOutcome::Seen(_) | OpOutcome::Over { .. })
+    });
     assert!(idempotent, "the second time there is nothing left to undo: {again:?}");
     let after = differences(&before, &stage.look(id).await);
     assert!(proven(&after), "{fault:?} is not undone: {after:#?}");

@@ -38,6 +38,7 @@ async fn play(stage: &Stage, id: &ContainerId, ops: &[Op]) -> Vec<String> {
     for op in ops {
         match stage.docker.perform(id, op).await {
             Ok(OpOutcome::Seen(text)) => seen.push(text),
+            Ok(OpOutcome::Over { seen: text, figures }) => seen.push(format!("{text}; {figures}")),
             Ok(outcome) => assert!(outcome.succeeded(), "{op}: {outcome:?}"),
             Err(error) => panic!("{op}: {error}"),
         }
@@ -374,4 +375,49 @@ fn a_squeeze_that_cannot_be_is_told_before_anything_is_touched() {
     ran.expect(3);
     assert!(ran.output.contains("must be lower"), "{}", ran.output);
     assert_eq!(limits(&web.id), before);
+}
+
+/// Waits for the squeeze, does something to its target or agent, and gives the outcome.
+fn squeezed_while(meanwhile: impl FnOnce(&Drill, &ContainerId)) -> (Drill, crate::drill::Ran, bool) {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let before = limits(&web.id);
+    let yaml = format!("{}  - pids: {{ target: web, limit: 70 }}\n    for: 6s\n", WEB.replace("$URL", &web.url));
+    let ran = stage.run_while(&yaml, &[], |stage, running| {
+        running.until(|kind| matches!(kind, EventKind::FaultChecked { proven: true, .. }));
+        meanwhile(stage, &web.id);
+    });
+    let as_before = limits(&web.id) == before;
+    (stage, ran, as_before)
+}
+
+fn ended_by(ran: &crate::drill::Ran) -> Option<String> {
+    ran.events().into_iter().find_map(|event| match event.kind {
+        EventKind::FaultEnded { by, .. } => Some(by),
+        _ => None,
+    })
+}
+
+fn undone(ran: &crate::drill::Ran) -> bool {
+    ran.events().iter().any(|event| matches!(event.kind, EventKind::UndoChecked { proven: true, .. }))
+}
+
+#[test]
+fn a_squeeze_whose_agent_is_killed_is_put_back_at_once() {
+    let (_stage, ran, as_before) = squeezed_while(|_, on| {
+        let label = format!("label=firedrill.beside={}", on.id);
+        let list = ["ps", "-q", "--filter", &label, "--filter", "label=firedrill.role=agent"];
+        let ids = String::from_utf8(std::process::Command::new("docker").args(list).output().unwrap().stdout).unwrap();
+        assert_eq!(ids.lines().count(), 1, "{ids}");
+        std::process::Command::new("docker").args(["kill", ids.trim()]).output().unwrap();
+    });
+    assert!(as_before && undone(&ran), "{}", ran.output);
+    assert!(ended_by(&ran).is_some_and(|by| by.contains("without a word")), "{}", ran.output);
+}
+
+#[test]
+fn a_squeeze_whose_target_is_started_again_is_over_and_said_to_be() {
+    let (_stage, ran, as_before) = squeezed_while(|stage, on| stage.docker(&["restart", "-t", "1", &on.id]));
+    assert!(as_before && undone(&ran), "{}", ran.output);
+    assert!(ended_by(&ran).is_some(), "{}", ran.output);
 }

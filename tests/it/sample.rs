@@ -357,6 +357,7 @@ fn pause() -> FaultFindings {
         proven: Some(true),
         undo_proven: Some(true),
         containers: vec![FaultOn {
+            worked: None,
             container: "shop-redis-1".into(),
             effective,
             removed,

@@ -232,13 +232,13 @@ impl Aimed {
     }
 }
 
-/// Its command line; its name if it has none. Processes that are gone are called nothing.
+/// Its command line, and its name. Processes that are gone are called nothing.
 fn called(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let line = words.join(" ");
-    format!("{}\n{}", name.trim_end(), line.trim_end())
+    format!("{}\n{}", line.trim_end(), name.trim_end())
 }
 
 #[cfg(test)]

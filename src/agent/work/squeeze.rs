@@ -301,6 +301,18 @@ impl Squeezed {
         put_back(&self.knob, &ours, &self.before)
     }
 
+    /// What stands there instead of our limit: a container that is started again has a new cgroup.
+    pub fn lost(&self) -> Option<String> {
+        let ours = self.ours.as_ref()?;
+        match self.knob.read() {
+            Ok(now) if now == *ours => None,
+            Ok(now) => {
+                Some(format!("{} reads {now}: the container was started again, or somebody changed it", self.name()))
+            }
+            Err(_) => Some("its cgroup is gone, and the limit with it".into()),
+        }
+    }
+
     /// What was felt since it was applied.
     pub fn figures(&self) -> Figures {
         if self.ours.is_none() {
@@ -406,6 +418,7 @@ mod tests {
         assert_eq!(now(&one), "max");
         squeeze.apply().unwrap();
         fs::write(one.file(), "777\n").unwrap();
+        assert!(squeeze.lost().unwrap().contains("reads 777"));
         assert!(squeeze.restore().unwrap().contains("somebody else"));
         assert_eq!(now(&one), "777");
         assert!(squeeze.restore().unwrap().contains("not touched"), "and only once");

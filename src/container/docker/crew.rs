@@ -24,6 +24,8 @@ const HEARTBEAT: &str = "5s";
 const DEADLINE: Span = Span::secs(3600);
 /// How long burners whose line is lost may take to notice.
 const LEASE: Duration = Duration::from_secs(8);
+/// The command line of an agent inside a container.
+const OURS_INSIDE: &str = "^/proc/[0-9]+/exe agent --deadline";
 /// The run that helpers without one belong to.
 const NO_RUN: &str = "by-hand";
 
@@ -114,7 +116,7 @@ impl Docker {
             match placed.member.ask(Command::Undo { fault: ONE }).await {
                 Ok(Receipt::Over { seen, figures, .. }) => {
                     placed.member.leave().await;
-                    return Ok(OpOutcome::Seen(format!("{seen}; {figures}")));
+                    return Ok(OpOutcome::Over { seen, figures });
                 }
                 Ok(other) => tracing::debug!("{}", unexpected(&other)),
                 Err(error) => tracing::debug!("the agent does not undo: {error}"),
@@ -155,10 +157,16 @@ impl Docker {
     /// What is done inside a container ends with its lease; that is waited for.
     async fn until_nobody_burns(&self, id: &str) -> Result<OpOutcome, ContainerError> {
         let begun = tokio::time::Instant::now();
-        let mut burned = false;
+        let (mut burned, mut killed) = (false, false);
         while self.agents_inside(id).await? > self.crew.inside(id) {
             burned = true;
-            if begun.elapsed() > LEASE {
+            if begun.elapsed() > LEASE && !killed {
+                // One that stands still notices nothing.
+                killed = true;
+                let kill = Signalling { signal: "SIGKILL".into(), process: Some(OURS_INSIDE.into()) };
+                let _ = Box::pin(self.begin(id, Work::Signal(kill))).await;
+            }
+            if begun.elapsed() > LEASE * 2 {
                 return Err(ContainerError::Conflict("an agent of firedrill still runs in the container".into()));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

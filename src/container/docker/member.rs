@@ -150,6 +150,7 @@ fn hear(text: &str, waiting: &mut Option<oneshot::Sender<Receipt>>, known: &Mute
     match serde_json::from_str::<Receipt>(text) {
         Ok(Receipt::Figures { works, .. }) => known.figures = works,
         Ok(Receipt::Counters { .. }) => {}
+        Ok(Receipt::Lost { why, .. }) => known.over = Some(why),
         Ok(Receipt::Ended { why, .. }) => known.over = Some(format!("the agent ended ({why:?})").to_lowercase()),
         Ok(receipt) => {
             // An answer that nobody waits for any more came too late.

@@ -248,7 +248,8 @@ fn proof(look: &Look<'_>, on: &FaultOn) -> Fact {
         None => "undo not read back".into(),
     };
     let evidence: Vec<_> = on.operations.iter().map(|o| o.evidence).collect();
-    Fact { name: on.container.clone(), text: format!("{applied}; {undone}"), evidence: look.cite(&evidence) }
+    let worked = on.worked.map(|worked| format!("; {}", worked.figures)).unwrap_or_default();
+    Fact { name: on.container.clone(), text: format!("{applied}{worked}; {undone}"), evidence: look.cite(&evidence) }
 }
 
 fn operation(look: &Look<'_>, on: &FaultOn, operation: &Operation) -> OperationRow {

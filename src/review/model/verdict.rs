@@ -194,6 +194,9 @@ pub fn why(look: &Look<'_>, why: &Why) -> String {
             capital(look.fault_label(*fault)),
             quantity::share(*share)
         ),
+        Why::NotFelt { fault } => {
+            format!("{} was in place, and its target never met it.", capital(look.fault_label(*fault)))
+        }
         Why::TouchedNothing => "No fault touched anything.".into(),
         Why::UnknownTicks { probe, phase, share, behind } => format!(
             "{}{} of the time {} nothing certain is known of {}; over 5% tells too little.",
