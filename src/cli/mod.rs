@@ -10,6 +10,7 @@ mod earlier;
 mod exit;
 mod idle;
 mod keeper;
+mod lint;
 mod live;
 mod note;
 pub mod output;
@@ -86,6 +87,8 @@ enum Verb {
     Validate(validate::Validate),
     /// Write the review of a run folder again, byte for byte.
     Review(review::Review),
+    /// Look for blame, guesses and vague words in a review; in ours, and in any Markdown.
+    Lint(lint::Lint),
     /// Say something into the timeline of the drill that is running.
     Note(note::Words),
     /// Say that you are on it.
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(verb) => verb.run(&global),
         Verb::Validate(verb) => verb.run(&global),
         Verb::Review(verb) => verb.run(&global),
+        Verb::Lint(verb) => verb.run(&global),
         Verb::Note(words) => words.run(crate::event::NoteKind::Note, &global),
         Verb::Ack(words) => words.run(crate::event::NoteKind::Ack, &global),
         Verb::Saw(words) => words.run(crate::event::NoteKind::Saw, &global),

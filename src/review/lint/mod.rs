@@ -1,0 +1,158 @@
+//! Blameless language as a linter: on our own drafts and on any review in Markdown.
+//!
+//! `prose` takes a text apart, `rules` says what is looked for, `report` prints findings for people, for machines and for
+//! code scanning, and `vale` writes the same rules as a style for the prose linter Vale.
+
+mod prose;
+pub mod report;
+mod rules;
+pub mod vale;
+
+use prose::{Block, Document};
+use regex::Regex;
+use rules::{Context, Find, ROLES, RULES, Rule};
+use serde::Serialize;
+use std::ops::Range;
+
+/// How grave a finding is; the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Stands in the way of a signature.
+    Error,
+    /// Worth another look.
+    Warning,
+    /// A matter of taste.
+    Suggestion,
+}
+
+impl Level {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Suggestion => "suggestion",
+        }
+    }
+}
+
+/// Something in a text that a rule found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule.
+    pub rule: &'static str,
+    /// How grave.
+    pub level: Level,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// In the text, in bytes.
+    pub span: Range<usize>,
+    /// The words that were found.
+    pub found: String,
+    /// What is the matter.
+    pub message: &'static str,
+    /// What to write instead.
+    pub instead: &'static str,
+}
+
+/// What a linter may know besides the text.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Names of people, besides the `participants` of the front matter.
+    pub people: Vec<String>,
+    /// Rules to switch on that are off by default, by id.
+    pub on: Vec<String>,
+    /// Whether the measured availability was zero at some time; `None` if nobody knows.
+    pub outage: Option<bool>,
+}
+
+/// Everything that the rules find in a Markdown text, in its order.
+pub fn lint(markdown: &str, options: &Options) -> Vec<Finding> {
+    let document = prose::read(markdown);
+    let mut people = options.people.clone();
+    people.extend(document.participants.iter().cloned());
+    let context = Context { document: &document, people: &people, outage: options.outage };
+    let mut found: Vec<Finding> = RULES
+        .iter()
+        .filter(|rule| !rule.off || options.on.iter().any(|id| id == rule.id))
+        .flat_map(|rule| apply(rule, &context, markdown))
+        .chain(without_reason(&document, markdown))
+        .collect();
+    found.sort_by_key(|finding| (finding.span.start, finding.rule));
+    found
+}
+
+fn apply(rule: &'static Rule, context: &Context<'_>, markdown: &str) -> Vec<Finding> {
+    let person =
+        format!("(?:{ROLES}{})", context.people.iter().map(|n| format!("|{}", regex::escape(n))).collect::<String>());
+    let patterns: Vec<Regex> = match rule.find {
+        Find::Words(words) => words.iter().map(|word| rules::pattern(&word.replace("${person}", &person))).collect(),
+        Find::Code(_) => vec![],
+    };
+    let spares: Vec<Regex> = rule.spares.iter().map(|text| rules::pattern(text)).collect();
+    let in_scope = context.document.blocks.iter().filter(|block| rule.scope.holds(block));
+    let open = in_scope.filter(|block| !block.allowed.iter().any(|id| id == rule.id));
+    let mut findings = Vec::new();
+    for block in open {
+        let places: Vec<Range<usize>> = match rule.find {
+            Find::Words(_) => patterns.iter().flat_map(|p| p.find_iter(&block.text)).map(|m| m.range()).collect(),
+            Find::Code(find) => find(block, context),
+        };
+        let spared: Vec<Range<usize>> = spares
+            .iter()
+            .flat_map(|spare| spare.find_iter(&block.text).map(|found| found.range()).collect::<Vec<_>>())
+            .chain(if rule.spares_quotes { quoted(&block.text) } else { vec![] })
+            .collect();
+        let kept = places.into_iter().filter(|at| !spared.iter().any(|s| s.start <= at.start && at.end <= s.end));
+        findings.extend(kept.map(|at| finding(rule, block, at, markdown)));
+    }
+    findings
+}
+
+/// Quoted speech: between straight or curly double quotes.
+fn quoted(text: &str) -> Vec<Range<usize>> {
+    rules::pattern("\"[^\"]*\"|“[^”]*”").find_iter(text).map(|found| found.range()).collect()
+}
+
+fn without_reason<'a>(document: &'a Document, markdown: &'a str) -> impl Iterator<Item = Finding> + 'a {
+    let rule = RULES.iter().find(|rule| rule.id == "suppression-without-reason");
+    let at = move |place: &prose::Unreasoned| rule.map(|rule| located(rule, place.0.clone(), markdown));
+    document.unreasoned.iter().filter_map(at)
+}
+
+fn finding(rule: &'static Rule, block: &Block, at: Range<usize>, markdown: &str) -> Finding {
+    let trimmed = at.start + (block.text[at.clone()].len() - block.text[at.clone()].trim_start().len());
+    let last = block.text[trimmed..at.end].chars().next_back().map_or(1, char::len_utf8);
+    let end = block.place(at.end.saturating_sub(last)) + last;
+    located(rule, block.place(trimmed)..end, markdown)
+}
+
+fn located(rule: &'static Rule, span: Range<usize>, markdown: &str) -> Finding {
+    // A place inside an entity or between two characters belongs to the character before it.
+    let floor = |mut at: usize| {
+        at = at.min(markdown.len());
+        while !markdown.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let span = floor(span.start)..floor(span.end).max(floor(span.start));
+    let before = &markdown[..span.start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Finding {
+        rule: rule.id,
+        level: rule.level,
+        line: before.matches('\n').count() + 1,
+        column: markdown[line_start..span.start].chars().count() + 1,
+        found: markdown[span.clone()].split_whitespace().collect::<Vec<_>>().join(" "),
+        span,
+        message: rule.says,
+        instead: rule.instead,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,405 @@
+//! The rules, as data: what each one looks for, where, and what to write instead. Each has examples that must and must
+//! not set it off; a test tries them all.
+
+use super::{
+    Level,
+    prose::{Block, CODE, Document, Kind, Section},
+};
+use regex::Regex;
+use std::{ops::Range, sync::LazyLock};
+
+/// Where a rule applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere.
+    All,
+    /// Everywhere but among action items and under "Decide".
+    NotActions,
+    /// Timeline, what happened, contributing factors.
+    Story,
+    /// Summary and contributing factors.
+    Opinion,
+    /// Summary, contributing factors, what went wrong.
+    Judgement,
+    /// Action items.
+    Actions,
+    /// Questions to people.
+    Prompts,
+    /// Everywhere but in the appendix and in headings.
+    Body,
+}
+
+impl Scope {
+    /// Whether a block lies in it.
+    pub fn holds(self, block: &Block) -> bool {
+        use Section::*;
+        match self {
+            Scope::All => true,
+            Scope::NotActions => !matches!(block.section, Actions | Prompts),
+            Scope::Story => matches!(block.section, Timeline | Told | Factors),
+            Scope::Opinion => matches!(block.section, Summary | Factors),
+            Scope::Judgement => matches!(block.section, Summary | Factors | Wrong),
+            Scope::Actions => block.section == Actions && matches!(block.kind, Kind::Item | Kind::Row),
+            Scope::Prompts => block.section == Prompts && block.kind != Kind::Heading,
+            Scope::Body => block.section != Appendix && block.kind != Kind::Heading,
+        }
+    }
+}
+
+/// What a rule looks at besides the words of one block.
+pub struct Context<'a> {
+    /// The whole text.
+    pub document: &'a Document,
+    /// Names of people.
+    pub people: &'a [String],
+    /// Whether the measured availability was zero at some time; `None` if nobody knows.
+    pub outage: Option<bool>,
+}
+
+/// How a rule finds what it looks for.
+pub enum Find {
+    /// These patterns, without regard to case; `${person}` stands for a role or a participant.
+    Words(&'static [&'static str]),
+    /// A function of a block: places in its text.
+    Code(fn(&Block, &Context<'_>) -> Vec<Range<usize>>),
+}
+
+/// One rule of blameless language.
+pub struct Rule {
+    /// Its name in findings and suppressions.
+    pub id: &'static str,
+    /// How grave.
+    pub level: Level,
+    /// Where it applies.
+    pub scope: Scope,
+    /// What is the matter, for people.
+    pub says: &'static str,
+    /// What to write instead.
+    pub instead: &'static str,
+    /// What it looks for.
+    pub find: Find,
+    /// What is no match although it looks like one.
+    pub spares: &'static [&'static str],
+    /// Whether quoted speech is left alone.
+    pub spares_quotes: bool,
+    /// Only where it is asked for.
+    pub off: bool,
+    /// Texts that set it off, each under a heading of its scope.
+    pub fires: &'static [&'static str],
+    /// Texts that do not.
+    pub rests: &'static [&'static str],
+}
+
+const RULE: Rule = Rule {
+    id: "",
+    level: Level::Error,
+    scope: Scope::All,
+    says: "",
+    instead: "",
+    find: Find::Words(&[]),
+    spares: &[],
+    spares_quotes: false,
+    off: false,
+    fires: &[],
+    rests: &[],
+};
+
+/// A person by role, as a subject.
+pub const ROLES: &str = r"(?:(?:engineer|operator|developer|responder|admin|administrator|manager|reviewer|author|sre|dba|person|team|employee|colleague|on-?call|staff)s?|he|she|we|i|you|someone|somebody|nobody|everyone|no one)";
+
+/// All rules.
+pub static RULES: [Rule; 17] = [
+    Rule {
+        id: "counterfactual",
+        scope: Scope::NotActions,
+        says: "a world that did not happen explains nothing",
+        instead: "say what happened and what was known then; turn the idea into an experiment or an action item",
+        find: Find::Words(&[
+            r"\b(?:should|could|would|might|ought to)(?:n['’]t| not)? have\b",
+            r"\b(?:should|could|would)['’]ve\b",
+            r"\bif (?:only )?[^.;,|]{1,60}? had\b",
+            r"\bhad [^.;|]{1,60}? (?:been|had)\b[^.;|]{1,60}? would\b",
+            r"\bneeded to have\b",
+            r"\b(?:was|were) supposed to\b",
+        ]),
+        spares: &[r"if this had been production traffic"],
+        fires: &[
+            "The alert should have fired.",
+            "If the cache had a replica, nothing was lost.",
+            "It was supposed to fail over.",
+            "They could've seen it.",
+        ],
+        rests: &[
+            "The replica should answer within 2 s.",
+            "Budget, if this had been production traffic: 3 %.",
+            "If it fails, the front has a second replica.",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "absence-as-cause",
+        level: Level::Warning,
+        scope: Scope::Story,
+        says: "what was not there did not cause anything",
+        instead: "say what was there, and put what is wanted into an action item",
+        find: Find::Words(&[r"\b(?:insufficient|inadequate|lack(?:ed|s|ing)?(?: of)?|missing|no proper)\s+\w+"]),
+        fires: &["There was insufficient monitoring.", "The service lacked a health check."],
+        rests: &["No alert covers this signal (searched 14 rules).", "Three packets went missing."],
+        ..RULE
+    },
+    Rule {
+        id: "human-error",
+        says: "`human error` ends the search where it begins",
+        instead: "say what made the action sensible at that moment, and what the system did with it",
+        find: Find::Words(&[
+            r"\b(?:human|operator|user|pilot|manual|driver)[ -]error\b",
+            r"\bfat[ -]?finger(?:ed|ing|s)?\b",
+            r"\bpebkac\b",
+            r"\b(?:due to|because of|caused by|was) an? (?:simple )?typo\b",
+        ]),
+        fires: &["It came down to human error.", "Somebody fat-fingered the port.", "It was a typo."],
+        rests: &["The server answered with an error to the user.", "Errors: 3 of 200."],
+        ..RULE
+    },
+    Rule {
+        id: "mechanistic",
+        says: "people are not parts that fail",
+        instead: "name the system's behaviour, with its time: `Rollback started at 14:09; the runbook has no rollback step`",
+        find: Find::Words(&[
+            r"\b${person}(?: (?:had|has|have|also|again|then))? (?:failed to|neglected to|forgot to|did(?:n['’]t| not) bother|missed|overlooked|ignored|should know|should have known)\b",
+        ]),
+        fires: &["The operator failed to roll back.", "We overlooked the alert.", "Someone forgot to renew it."],
+        rests: &["The health check failed to respond.", "The probe missed 3 of 200 answers."],
+        ..RULE
+    },
+    Rule {
+        id: "normative",
+        level: Level::Warning,
+        says: "a judgement is not an observation",
+        instead: "give the figure and its limit, and leave the judgement to the reader",
+        find: Find::Words(&[
+            r"\b(?:careless(?:ly|ness)?|negligen(?:t|ce|tly)|slopp(?:y|ily)|reckless(?:ly)?|incompeten(?:t|ce|tly)|laz(?:y|ily)|wrong(?:ly)?|incorrectly|improperly|mismanaged|obvious(?:ly)?|clearly|simply|just|of course|inexcusable|poor judge?ment)\b",
+        ]),
+        spares: &[
+            r"\bjust (?:before|after|over|under|above|below|as|in time)\b",
+            r"\bwent wrong\b",
+            r"\bwrong[ -](?:content|answers?|address(?:es)?|body|bodies)\b",
+            r"\banswer (?:is )?wrong\b",
+        ],
+        spares_quotes: true,
+        fires: &["The limit was obviously too low.", "The rollback was handled carelessly."],
+        rests: &["Just after t+3s it recovered.", "She said \"it was obvious\".", "3 answers had wrong content."],
+        ..RULE
+    },
+    Rule {
+        id: "animated",
+        says: "loud words hide the figure",
+        instead: "give the figure: how many, how long, of how many",
+        find: Find::Words(&[
+            r"!",
+            r"\b(?:ridiculous(?:ly)?|insane(?:ly)?|horribl[ey]|nightmare|disast(?:er|ers|rous|rously)|catastroph(?:e|ic|ically)|unbelievabl[ey]|massive(?:ly)?|meltdown|rampage|bizarre(?:ly)?|terribl[ey]|awful(?:ly)?|crazy|insanity)\b",
+        ]),
+        spares: &[r"\bdisaster recovery\b", r"!="],
+        fires: &["It broke again!", "A massive spike.", "The catastrophic failure of the cache."],
+        rests: &["See ![the chart](x.svg).", "The disaster recovery site took over.", "a != b"],
+        ..RULE
+    },
+    Rule {
+        id: "single-root-cause",
+        level: Level::Warning,
+        says: "complex failures have several contributing factors",
+        instead: "write `contributing factors`, and list them",
+        find: Find::Code(single_cause),
+        fires: &["The root cause was a timeout.", "We found the root cause."],
+        rests: &["Three factors contributed."],
+        ..RULE
+    },
+    Rule {
+        id: "person-as-cause",
+        says: "a person is never the cause",
+        instead: "name the change or the command, and what the system did with it",
+        find: Find::Code(person_as_cause),
+        fires: &["Ada broke the build.", "@bob took down the cache."],
+        rests: &["Ada noticed the alert at 14:03.", "The deploy broke the build."],
+        ..RULE
+    },
+    Rule {
+        id: "person-named",
+        level: Level::Suggestion,
+        scope: Scope::Judgement,
+        says: "a name stands where a role would do",
+        instead: "write the role (`the on-call responder`)",
+        find: Find::Code(person_named),
+        off: true,
+        fires: &["Ada rolled back."],
+        rests: &["The on-call responder rolled back."],
+        ..RULE
+    },
+    Rule {
+        id: "why-who",
+        level: Level::Suggestion,
+        scope: Scope::Prompts,
+        says: "`why` and `who` ask for a defence",
+        instead: "ask `what` or `how`: `What did you see on the dashboard then?`",
+        find: Find::Words(&[r"(?:^\s*|[.?:]\s+)(?:why|who)\b"]),
+        fires: &["Why did you wait?", "At 14:03 it broke. Who noticed?"],
+        rests: &["What did you see then?", "How was it found?"],
+        ..RULE
+    },
+    Rule {
+        id: "outage-misuse",
+        level: Level::Warning,
+        says: "`outage` and `down` say that nobody was served",
+        instead: "give the share of requests that failed, and for how long",
+        find: Find::Code(outage),
+        spares: &[r"\b\w+[ -]down\b", r"\bdown[ -](?:to|from|by|the|stream|time)\b", r"\bup and down\b"],
+        fires: &["During the outage, 3 % of requests failed.", "It: down for 4 s."],
+        rests: &["It was scaled down.", "p99 went down to 20 ms.", "The node was shut down."],
+        ..RULE
+    },
+    Rule {
+        id: "vague-action",
+        scope: Scope::Actions,
+        says: "nobody can tell when this is done",
+        instead: "begin with a verb that has an end: add, remove, set, alert on, limit, document",
+        find: Find::Words(&[
+            r"^\W*(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
+        ]),
+        fires: &["Improve monitoring by 10 %.", "Look into the 3 timeouts."],
+        rests: &["Add an alert on the error rate above 1 %."],
+        ..RULE
+    },
+    Rule {
+        id: "human-fix",
+        scope: Scope::Actions,
+        says: "people cannot be fixed; what they work with can",
+        instead: "change the tool, the default or the limit that made it possible",
+        find: Find::Words(&[
+            r"\b(?:train|retrain|remind|tell|educate|coach)\b[^.;|]{0,60}\b(?:people|teams?|engineers?|operators?|developers?|everyone|everybody|staff|on-?call|users?|responders?)\b",
+            r"\bbe more careful\b",
+        ]),
+        fires: &["Remind the team to check port 8080.", "Be more careful with version 2."],
+        rests: &["Let the tool refuse port 8080."],
+        ..RULE
+    },
+    Rule {
+        id: "unbounded-action",
+        scope: Scope::Actions,
+        says: "no end state: nothing tells when this is done",
+        instead: "add the number, the test or the drill that shows it done",
+        find: Find::Code(unbounded),
+        fires: &["Add retries to the client."],
+        rests: &["Add a timeout of 2 s to the client.", "Add retries, until `demo.yaml` passes."],
+        ..RULE
+    },
+    Rule {
+        id: "hedge",
+        level: Level::Suggestion,
+        scope: Scope::Opinion,
+        says: "a guess stands among facts",
+        instead: "mark it `hypothesis:` and say how it could be tested, or give the evidence",
+        find: Find::Code(hedge),
+        fires: &["It was probably the pool."],
+        rests: &["Hypothesis: it was probably the pool.", "The pool was full."],
+        ..RULE
+    },
+    Rule {
+        id: "unsourced-number",
+        scope: Scope::Body,
+        says: "a figure without evidence",
+        instead: "add the id of its evidence (`e7`), or a link to where it was read",
+        find: Find::Code(unsourced),
+        // Our own drafts cite evidence in their tables, not yet in every sentence.
+        off: true,
+        fires: &["It took 34 s.\n\nIt lasted 12 s (e7)."],
+        rests: &["It lasted 12 s (e7).", "It took 34 s."],
+        ..RULE
+    },
+    Rule {
+        id: "suppression-without-reason",
+        says: "a rule is switched off without a reason",
+        instead: "write `<!-- firedrill-lint: allow RULE because REASON -->`",
+        find: Find::Words(&[]),
+        fires: &["Ouch <!-- firedrill-lint: allow animated -->"],
+        rests: &["Ouch! <!-- firedrill-lint: allow animated because it is the alert's name -->"],
+        ..RULE
+    },
+];
+
+/// A pattern without regard to case; those of this file are tried by a test.
+pub fn pattern(text: &str) -> Regex {
+    Regex::new(&format!("(?i){text}")).expect("patterns of rules are valid")
+}
+
+macro_rules! compiled {
+    ($name:ident, $text:expr) => {
+        static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));
+    };
+}
+compiled!(ROOT_CAUSE, r"\bthe root cause\b|\broot cause (?:is|was)\b");
+compiled!(HANDLE, r"(?:^|\s)@[a-z][\w.-]*");
+compiled!(
+    CAUSAL,
+    r"^\s*(?:\(\w+\)\s*)?(?:\w+ly\s+)?(?:caused|broke|triggered|took down|brought down|crashed|deleted|misconfigured|killed)\b"
+);
+compiled!(OUTAGE, r"\boutages?\b|\bdown\b");
+compiled!(BOUNDED, r"\d|\b(?:until|so that|when|once|passes|verified by|fires)\b|\bdrill\b|\btests?\b");
+compiled!(HEDGE, r"\b(?:probably|presumably|apparently|possibly|perhaps|maybe|might|seems?|seemed|likely)\b");
+compiled!(
+    FIGURE,
+    r"\b\d[\d,.]*\s?(?:%|ms|us|µs|s|min|minutes?|seconds?|hours?|h|kB|MB|GB|KiB|MiB|GiB|req/s|/s)(?:\b|\s|$|[.,;)])"
+);
+compiled!(EVIDENCE, r"\be\d+\b");
+
+fn all(regex: &Regex, text: &str) -> Vec<Range<usize>> {
+    regex.find_iter(text).map(|found| found.range()).collect()
+}
+
+fn single_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    let found = all(&ROOT_CAUSE, &block.text);
+    let factors = |kind: Kind| {
+        let of = |other: &&Block| other.section == Section::Factors && other.kind == kind;
+        context.document.blocks.iter().filter(of).count()
+    };
+    let held = context.document.verdict.as_deref().is_some_and(|word| word.starts_with("HELD"));
+    let lonely = block.kind == Kind::Item && block.section == Section::Factors && factors(Kind::Item) == 1 && !held;
+    if found.is_empty() && lonely { std::iter::once(0..block.text.len()).collect() } else { found }
+}
+
+fn person_as_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    let mut people = all(&HANDLE, &block.text);
+    people.extend(context.people.iter().flat_map(|name| named(name, &block.text)));
+    people.retain(|person| CAUSAL.is_match(&block.text[person.end..]));
+    people
+}
+
+fn person_named(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    context.people.iter().flat_map(|name| named(name, &block.text)).collect()
+}
+
+fn named(name: &str, text: &str) -> Vec<Range<usize>> {
+    all(&pattern(&format!(r"\b{}\b", regex::escape(name))), text)
+}
+
+fn outage(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    if context.outage == Some(true) { vec![] } else { all(&OUTAGE, &block.text) }
+}
+
+fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
+    let bounded = block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
+    if bounded { vec![] } else { std::iter::once(0..block.text.trim_end().len()).collect() }
+}
+
+fn hedge(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
+    let marked = block.text.to_lowercase().contains("hypothesis");
+    if marked || block.kind == Kind::Heading { vec![] } else { all(&HEDGE, &block.text) }
+}
+
+/// Only a text that cites evidence at all can be asked to do so everywhere.
+fn unsourced(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    let cites = |block: &Block| block.link || EVIDENCE.is_match(&block.text);
+    if cites(block) || !context.document.blocks.iter().any(|block| EVIDENCE.is_match(&block.text)) {
+        return vec![];
+    }
+    FIGURE.find(&block.text).map(|found| found.range()).into_iter().collect()
+}

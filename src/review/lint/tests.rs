@@ -1,0 +1,117 @@
+use super::{rules::Scope, *};
+
+/// A text under a heading of the rule's scope.
+fn placed(rule: &Rule, text: &str) -> String {
+    let heading = match rule.scope {
+        Scope::Actions => "Action items",
+        Scope::Prompts => "Decide",
+        Scope::Story => "Timeline",
+        Scope::Opinion | Scope::Judgement => "Summary",
+        _ => "Notes",
+    };
+    let item = if rule.scope == Scope::Actions { "- " } else { "" };
+    format!("# T\n\n## {heading}\n\n{item}{text}\n")
+}
+
+fn ids(markdown: &str) -> Vec<&'static str> {
+    let options = Options {
+        people: vec!["Ada".into()],
+        on: vec!["person-named".into(), "unsourced-number".into()],
+        outage: None,
+    };
+    lint(markdown, &options).into_iter().map(|finding| finding.rule).collect()
+}
+
+#[test]
+fn every_rule_fires_and_rests_as_its_examples_say() {
+    for rule in &RULES {
+        assert!(!rule.fires.is_empty() && !rule.rests.is_empty(), "{} has no examples", rule.id);
+        for text in rule.fires {
+            assert!(ids(&placed(rule, text)).contains(&rule.id), "{} does not fire on: {text}", rule.id);
+        }
+        for text in rule.rests {
+            assert!(!ids(&placed(rule, text)).contains(&rule.id), "{} fires on: {text}", rule.id);
+        }
+    }
+}
+
+#[test]
+fn a_finding_knows_its_place_and_its_words() {
+    let found = lint("# T\n\nThe **alert\nshould have** fired, äh, clearly.\n", &Options::default());
+    let told: Vec<_> = found.iter().map(|f| (f.rule, f.line, f.column, f.found.as_str())).collect();
+    assert_eq!(told, [("counterfactual", 4, 1, "should have"), ("normative", 4, 26, "clearly")]);
+}
+
+#[test]
+fn scopes_keep_rules_to_their_sections() {
+    assert!(!ids("# T\n\n## Action items\n\n- Say by 3 May what should have fired.\n").contains(&"counterfactual"));
+    assert!(!ids("# T\n\n## Notes\n\nThere was insufficient disk.\n").contains(&"absence-as-cause"));
+    assert!(!ids("# T\n\n## Why did it happen?\n\nx\n").contains(&"why-who"), "headings may ask why");
+}
+
+#[test]
+fn an_outage_that_was_measured_may_be_called_one() {
+    let lint_with = |outage| lint("# T\n\nThe outage lasted 3 s.\n", &Options { outage, ..Options::default() });
+    assert_eq!((lint_with(Some(true)).len(), lint_with(Some(false)).len(), lint_with(None).len()), (0, 1, 1));
+}
+
+#[test]
+fn one_factor_is_too_few_unless_the_drill_held() {
+    let text =
+        |verdict| format!("---\nverdict: {verdict}\n---\n# T\n\n## Contributing factors\n\n- The pool was full.\n");
+    assert!(ids(&text("VIOLATED")).contains(&"single-root-cause"));
+    assert!(!ids(&text("HELD")).contains(&"single-root-cause"));
+}
+
+#[test]
+fn code_quotes_and_allowed_blocks_are_left_alone() {
+    let text = "# T\n\n`should have!`\n\n> it should have fired!\n\n```\nclearly!\n```\n\n\
+                <!-- firedrill-lint: allow animated because the alert is named so -->\nDoom!\n";
+    assert_eq!(ids(text), Vec::<&str>::new());
+}
+
+/// How not to write: what the field's bad example is criticised for, in words of our own.
+const BAD: &str = "# Storage crash
+
+## Summary
+
+This was a massive, horrible outage! The root cause was operator error: Ada obviously failed to read the runbook.
+
+## Timeline
+
+- 14:00 Ada broke the primary by a careless restart.
+- 14:10 The team ignored the page. It should have been escalated at once.
+- 14:30 There was insufficient monitoring on the replica.
+
+## Contributing factors
+
+- Someone forgot to enable replication, which is ridiculous. It probably never worked.
+
+## Action items
+
+- Improve monitoring.
+- Train engineers to be more careful.
+- Make backups better.
+";
+
+#[test]
+fn the_bad_example_is_found_out() {
+    let found = ids(BAD);
+    let rules: std::collections::BTreeSet<_> = found.iter().collect();
+    assert!(found.len() >= 10 && rules.len() >= 6, "{found:?}");
+}
+
+#[test]
+fn any_text_at_all_is_read_without_a_panic() {
+    for text in [
+        "",
+        "\u{0}",
+        "|a|\n|-|\n|ä|",
+        "# \n\n-\n\n- - !",
+        "<!-- firedrill-lint: allow",
+        "&amp;should have&lt;!",
+        "\r\n\r!",
+    ] {
+        let _ = ids(text);
+    }
+}
