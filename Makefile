@@ -43,7 +43,7 @@ test:
 	@bash .ci/ready build docker
 	@$(MAKE) --no-print-directory check
 	$(CARGO) test --locked -- $(addprefix --skip ,$(ALONE))
-	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked --test it -- --test-threads 1 $(ALONE)
+	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked -- --test-threads 1 $(ALONE)
 
 truth:
 	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked --test it truth_outage:: -- --test-threads 1 --nocapture

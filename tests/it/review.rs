@@ -165,6 +165,17 @@ fn the_draft_is_blameless() {
 }
 
 #[test]
+fn the_front_matter_says_each_thing_once() {
+    for (name, findings) in sample::all() {
+        let text = text(&findings, "review.md");
+        let front = text.strip_prefix("---\n").unwrap().split("\n---\n").next().unwrap();
+        let keys: Vec<&str> = front.lines().map(|line| line.split(':').next().unwrap()).collect();
+        let once: BTreeSet<&str> = keys.iter().copied().collect();
+        assert_eq!(once.len(), keys.len(), "{name}: {keys:?}");
+    }
+}
+
+#[test]
 fn a_reviewer_with_ten_minutes_gets_through() {
     for (name, findings) in endings() {
         let review = Review::of(&findings);
