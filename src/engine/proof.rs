@@ -29,8 +29,7 @@ pub(crate) fn seen(proof: &Proof, before: &Container, now: &Container, last: Opt
         }
         Proof::InPlace => match last {
             Some(Ok(OpOutcome::Seen(seen))) => (true, seen.clone()),
-            Some(Err(error)) => (false, error.to_string()),
-            _ => (false, "nothing was read back".into()),
+            _ => (false, "not in place".into()),
         },
         Proof::CommandSucceeded => match last {
             Some(Ok(outcome)) if succeeded(&Ok(outcome.clone())) => (true, "the command ended with 0".into()),

@@ -331,19 +331,23 @@ fn a_killed_runner_leaves_nothing_on_within_the_lease() {
     let web = stage.web("web", "0s:ok");
     let before = stage.inspect(&web.id);
     let at_first = limits(&web.id);
-    let faults = "  - cpu: { target: web, quota: 0.5 cores }
+    let other = stage.idle("other", &[], |_| ());
+    let stands = || fs::read_to_string(format!("/proc/{}/status", other.pid)).unwrap().contains("State:\tT");
+    let faults = "  - signal: { target: other, signal: STOP }
+  - cpu: { target: web, quota: 0.5 cores }
   - pids: { target: web, limit: 60 }
   - cpu: { target: web, workers: 1, load: 50% }
   - memory: { target: web, hold: 20MB }
 ";
-    let yaml = format!("{}{faults}", WEB.replace("$URL", &web.url));
+    let targets = "targets:\n  other: { project: $PROJECT, service: other, pick: all }";
+    let yaml = format!("{}{faults}", WEB.replace("$URL", &web.url).replace("targets:", targets));
     let ran = stage.run_while(&yaml, &[], |_, running| {
-        wait_for(|| limits(&web.id) != at_first && inside(&before).len() == 2);
+        wait_for(|| limits(&web.id) != at_first && inside(&before).len() == 2 && stands());
         std::thread::sleep(Duration::from_millis(500));
         running.signal(Signal::KILL);
     });
     let killed = Instant::now();
-    wait_for(|| limits(&web.id) == at_first && inside(&before).is_empty());
+    wait_for(|| limits(&web.id) == at_first && inside(&before).is_empty() && !stands());
     assert!(killed.elapsed() < Duration::from_secs(10), "gone after {:?}", killed.elapsed());
     assert!(compare::proven(&compare::differences(&before, &stage.inspect(&web.id))));
     assert!(ran.events().iter().any(proven), "{}", ran.output);

@@ -92,6 +92,7 @@ impl Filler {
         let wanted = wanted(fill, &folder)?;
         if ground == Ground::Memory {
             room::memory(wanted)?;
+            room::own_memory(wanted)?;
         }
         super::hold::give_way()?;
         // That it can be written to is found out now rather than then.

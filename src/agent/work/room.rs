@@ -31,6 +31,25 @@ pub fn memory(bytes: u64) -> Result<(), WorkError> {
     Ok(())
 }
 
+/// That the container that we are in may use so much more memory, as far as it can see its own limit.
+///
+/// # Errors
+/// It may not.
+pub fn own_memory(bytes: u64) -> Result<(), WorkError> {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let first = |paths: [&str; 2]| paths.into_iter().find_map(number);
+    let limit = first(["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]);
+    let used = first(["/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"]);
+    let Some(left) = limit.zip(used).map(|(limit, used)| limit.saturating_sub(used)) else { return Ok(()) };
+    if bytes > left {
+        let (asked, left) = (crate::units::Bytes(bytes), crate::units::Bytes(left));
+        return refuse(format!(
+            "the container may use {left} of memory more, not {asked}: the kernel would kill for want of it"
+        ));
+    }
+    Ok(())
+}
+
 fn spare_memory(meminfo: &str) -> u64 {
     let field = |key: &str| {
         let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
