@@ -395,6 +395,16 @@ fn squeezed_while(meanwhile: impl FnOnce(&Drill, &ContainerId)) -> (Drill, crate
     (stage, ran, as_before)
 }
 
+/// Does something to the one agent beside a container.
+fn agents(on: &ContainerId, command: &[&str]) {
+    let docker = |arguments: &[&str]| std::process::Command::new("docker").args(arguments).output().unwrap().stdout;
+    let label = format!("label=firedrill.beside={}", on.id);
+    let list = ["ps", "-q", "--filter", &label, "--filter", "label=firedrill.role=agent"];
+    let ids = String::from_utf8(docker(&list)).unwrap();
+    assert_eq!(ids.lines().count(), 1, "{ids}");
+    docker(&[command, &[ids.trim()]].concat());
+}
+
 fn ended_by(ran: &crate::drill::Ran) -> Option<String> {
     ran.events().into_iter().find_map(|event| match event.kind {
         EventKind::FaultEnded { by, .. } => Some(by),
@@ -408,13 +418,7 @@ fn undone(ran: &crate::drill::Ran) -> bool {
 
 #[test]
 fn a_squeeze_whose_agent_is_killed_is_put_back_at_once() {
-    let (_stage, ran, as_before) = squeezed_while(|_, on| {
-        let label = format!("label=firedrill.beside={}", on.id);
-        let list = ["ps", "-q", "--filter", &label, "--filter", "label=firedrill.role=agent"];
-        let ids = String::from_utf8(std::process::Command::new("docker").args(list).output().unwrap().stdout).unwrap();
-        assert_eq!(ids.lines().count(), 1, "{ids}");
-        std::process::Command::new("docker").args(["kill", ids.trim()]).output().unwrap();
-    });
+    let (_stage, ran, as_before) = squeezed_while(|_, on| agents(on, &["kill"]));
     assert!(as_before && undone(&ran), "{}", ran.output);
     assert!(ended_by(&ran).is_some_and(|by| by.contains("without a word")), "{}", ran.output);
 }
@@ -424,4 +428,26 @@ fn a_squeeze_whose_target_is_started_again_is_over_and_said_to_be() {
     let (_stage, ran, as_before) = squeezed_while(|stage, on| stage.docker(&["restart", "-t", "1", &on.id]));
     assert!(as_before && undone(&ran), "{}", ran.output);
     assert!(ended_by(&ran).is_some(), "{}", ran.output);
+}
+
+#[test]
+fn a_squeeze_that_neither_runner_nor_agent_could_take_back_is_recovered() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let before = limits(&web.id);
+    let yaml = format!("{}  - pids: {{ target: web, limit: 70 }}\n", WEB.replace("$URL", &web.url));
+    let ran = stage.run_while(&yaml, &[], |_, running| {
+        running.until(|kind| matches!(kind, EventKind::FaultChecked { proven: true, .. }));
+        running.signal(Signal::STOP);
+        agents(&web.id, &["kill"]);
+        running.signal(Signal::KILL);
+    });
+    assert_ne!(limits(&web.id), before, "nobody was there to take it back");
+    let folder = ran.folder.clone().expect("a run folder");
+    let recover = |folder: &PathBuf| {
+        let done = std::process::Command::new(crate::drill::FIREDRILL).arg("recover").arg(folder).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let (code, said) = recover(&folder);
+    assert_eq!((code, limits(&web.id)), (Some(0), before), "{said}");
 }
