@@ -230,6 +230,34 @@ impl fmt::Display for Cores {
     }
 }
 
+/// How fast a link is, in bits a second. Written `1Mbit/s`; `k`, `M`, `G` are decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct BitRate(pub u64);
+
+const BIT_UNITS: [(&str, f64); 4] = [("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3), ("bit/s", 1.0)];
+
+impl FromStr for BitRate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<BitRate, UnitError> {
+        let found = number(text.trim()).and_then(|(value, unit)| {
+            let (_, factor) = BIT_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
+            Some(BitRate((value * factor).round() as u64))
+        });
+        found.ok_or_else(|| {
+            UnitError(format!("`{text}` is not a bit rate; write it like `1Mbit/s`, `64kbit/s` or `2.5Gbit/s`"))
+        })
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let best = BIT_UNITS.into_iter().find(|(_, factor)| self.0 as f64 >= *factor);
+        let (unit, factor) = best.unwrap_or(("bit/s", 1.0));
+        write!(f, "{}{unit}", trimmed(self.0 as f64 / factor, 3))
+    }
+}
+
 macro_rules! as_text {
     ($($name:ty),*) => {$(
         impl Serialize for $name {
@@ -244,7 +272,7 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(Span, Rate, Percent, Cores, Bytes);
+as_text!(Span, Rate, Percent, Cores, Bytes, BitRate);
 
 #[cfg(test)]
 mod tests {

@@ -193,18 +193,21 @@ pub fn size(traffic: &Traffic) -> usize {
     let some = |n: usize| n.max(1);
     let ways = if traffic.direction == Direction::Both { 2 } else { 1 };
     let ports = some(traffic.local_ports.len()).saturating_mul(some(traffic.remote_ports.len()));
-    some(traffic.peers.len()).saturating_mul(ports).saturating_mul(4 * ways)
+    let ends = some(traffic.peers.len()).saturating_mul(some(traffic.own.len()));
+    ends.saturating_mul(ports).saturating_mul(4 * ways)
 }
 
 /// The packets of a fault as alternatives, each a series of comparisons.
 fn matches(traffic: &Traffic, way: Way) -> Vec<Vec<Step>> {
     let (local_at, remote_at) = if way == Way::Out { (0, 2) } else { (2, 0) };
     let start = if traffic.loopback { Vec::new() } else { not_loopback(way) };
+    let back = if way == Way::Out { Way::In } else { Way::Out };
+    let own = some(&traffic.own, |block| peer(block, back));
     let peers = some(&traffic.peers, |block| peer(block, way));
     let local = some(&traffic.local_ports, |ports| port(ports, local_at));
     let remote = some(&traffic.remote_ports, |ports| port(ports, remote_at));
     let mut all = vec![start];
-    for part in [peers, protocols(traffic), local, remote] {
+    for part in [own, peers, protocols(traffic), local, remote] {
         all = all.iter().flat_map(|so_far| part.iter().map(|more| [&so_far[..], more].concat())).collect();
     }
     all

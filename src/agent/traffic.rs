@@ -16,6 +16,8 @@ use std::{
 pub struct Traffic {
     /// Which way.
     pub direction: Direction,
+    /// The target's own ends (its addresses on one network); empty: all of them.
+    pub own: Vec<Block>,
     /// The other ends; empty: everybody.
     pub peers: Vec<Block>,
     /// Over IP; `None`: all.
@@ -221,12 +223,13 @@ impl Traffic {
 
     /// Whether a packet is one of them, its share apart.
     pub fn matches(&self, way: Way, flow: &Flow, over_loopback: bool) -> bool {
-        let (remote, local_port, remote_port) = match way {
-            Way::Out => (flow.destination, flow.ports.map(|p| p.0), flow.ports.map(|p| p.1)),
-            Way::In => (flow.source, flow.ports.map(|p| p.1), flow.ports.map(|p| p.0)),
+        let (local, remote, local_port, remote_port) = match way {
+            Way::Out => (flow.source, flow.destination, flow.ports.map(|p| p.0), flow.ports.map(|p| p.1)),
+            Way::In => (flow.destination, flow.source, flow.ports.map(|p| p.1), flow.ports.map(|p| p.0)),
         };
         (self.loopback || !over_loopback)
             && self.direction.ways().contains(&way)
+            && (self.own.is_empty() || self.own.iter().any(|block| block.holds(local)))
             && (self.peers.is_empty() || self.peers.iter().any(|block| block.holds(remote)))
             && self.protocol.is_none_or(|protocol| protocol.is(flow.protocol))
             && one_of(&self.local_ports, local_port)
@@ -311,6 +314,11 @@ mod tests {
         assert!(!traffic.matches(Way::Out, &flow(a, b, 6, Some((40000, 5432))), true), "loopback is left alone");
         let all = Traffic { loopback: true, ..Traffic::default() };
         assert!([true, false].map(|over| all.matches(Way::In, &flow(a, b, 6, None), over)) == [true, true]);
+        let own = Traffic { own: vec![a.parse().unwrap()], ..Traffic::default() };
+        assert!(
+            own.matches(Way::Out, &flow(a, b, 17, None), false) && own.matches(Way::In, &flow(b, a, 6, None), false)
+        );
+        assert!(!own.matches(Way::Out, &flow("10.0.0.9", b, 17, None), false), "from another address of its own");
         let out = Traffic { direction: Direction::Out, ..Traffic::default() };
         assert!(!out.matches(Way::In, &flow(b, a, 6, None), false), "direction");
     }

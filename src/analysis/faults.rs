@@ -3,7 +3,7 @@
 //! The moment of effect is an interval: from the sending of the request to the engine's stamp of what it did
 //! (or, for what the engine does not stamp, to its answer). Reading back proves the state, not the time.
 
-use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, Worked, clocks::EngineClock};
+use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, Worked, clocks::EngineClock, packets};
 use crate::{
     agent::work::{Work, signal::Signalling},
     clock::At,
@@ -34,6 +34,7 @@ pub fn findings(started: &RunStarted, events: &[Event], t0: Option<At>, ledger: 
             take(fault, event, ledger.line(line), &mut seen);
         }
     }
+    packets::count(events, &mut faults, ledger);
     faults.iter_mut().for_each(conclude);
     faults
 }
@@ -52,6 +53,7 @@ fn planned(id: FaultId, terms: &FaultTerms, t0: Option<At>) -> FaultFindings {
         undo_reason: None,
         removed: None,
         ended_by: None,
+        lost_ns: 0,
         skipped: None,
         proven: None,
         undo_proven: None,
@@ -69,6 +71,7 @@ fn untouched(name: &str) -> FaultOn {
         undo_proof: None,
         operations: Vec::new(),
         worked: None,
+        packets: None,
     }
 }
 
@@ -81,6 +84,10 @@ pub fn fault_of(kind: &EventKind) -> Option<FaultId> {
         | EventKind::FaultSkipped { fault, .. }
         | EventKind::FaultEnded { fault, .. }
         | EventKind::WorkMeasured { fault, .. }
+        | EventKind::AgentFired { fault, .. }
+        | EventKind::AgentUndone { fault, .. }
+        | EventKind::FaultLost { fault, .. }
+        | EventKind::FaultBack { fault, .. }
         | EventKind::UndoRequested { fault, .. }
         | EventKind::UndoChecked { fault, .. } => Some(*fault),
         EventKind::Operated(operated) => Some(operated.fault),
@@ -197,6 +204,8 @@ fn effects(op: &Op) -> (Option<&'static str>, Option<&'static str>) {
         | Op::Exec { .. }
         | Op::Begin { .. }
         | Op::End { .. }
+        | Op::Packets(_)
+        | Op::FreePackets { .. }
         | Op::AwaitHealthy { .. } => (None, None),
     }
 }

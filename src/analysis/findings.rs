@@ -9,7 +9,7 @@ use super::{
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
-    agent::work::Figures,
+    agent::{protocol::Counters, work::Figures},
     clock::At,
     container::{Container, EngineInfo, Op},
     event::{Difference, EarlierRun, FaultId, NoteKind, Phase, Terms, UndoReason},
@@ -233,6 +233,8 @@ pub struct FaultFindings {
     pub removed: Option<Interval<At>>,
     /// Who ended it, if it was not us: `restart policy`, ...
     pub ended_by: Option<String>,
+    /// For how long, between its effect and its removal, it had nothing to hit (ns): its container was down.
+    pub lost_ns: u64,
     /// Why it was left out, if it was.
     pub skipped: Option<String>,
     /// Whether every container was seen to have it. `None`: it was not injected or not looked at.
@@ -262,6 +264,8 @@ pub struct FaultOn {
     pub operations: Vec<Operation>,
     /// What its agent came to, if it is about processes or resources and an agent has counted.
     pub worked: Option<Worked>,
+    /// What it did to packets, if it is about packets and an agent has counted.
+    pub packets: Option<Packets>,
 }
 
 /// What work on processes or resources came to.
@@ -271,6 +275,27 @@ pub struct Worked {
     pub figures: Figures,
     /// Where it is recorded.
     pub evidence: EvidenceId,
+}
+
+/// What a fault did to packets, as its agents counted: one, or several in a row when the container was started again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Packets {
+    /// All counts together. The times are those of the agent that saw most.
+    pub counters: Counters,
+    /// Where it is recorded: rules read back, and the last counts of each agent.
+    pub evidence: Vec<EvidenceId>,
+}
+
+impl Packets {
+    /// How many it did something to, or could have by its share.
+    pub fn touched(&self) -> u64 {
+        self.counters.cut + self.counters.meant
+    }
+
+    /// Which part of the packets that it is about got past it, because its agent was too slow.
+    pub fn leaked_share(&self) -> f64 {
+        if self.counters.hit == 0 { 0.0 } else { self.counters.leaked as f64 / self.counters.hit as f64 }
+    }
 }
 
 /// An operation that was done.

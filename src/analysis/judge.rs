@@ -181,6 +181,7 @@ impl Case<'_> {
         }
         if !terms.expect.may_touch_nothing {
             reasons.extend(self.faults.iter().filter_map(not_felt));
+            reasons.extend(self.faults.iter().filter_map(no_packets));
         }
         let touched = self.faults.iter().any(|f| f.effective.is_some());
         if reasons.is_empty() && !touched && !terms.expect.may_touch_nothing {
@@ -199,6 +200,7 @@ impl Case<'_> {
     fn vague(&self, run: &RunOutcome, ledger: &mut Ledger) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = self.doubts.iter().filter(|d| d.decisive).filter_map(|d| self.why(d)).collect();
         reasons.extend(self.faults.iter().filter_map(too_short));
+        reasons.extend(self.faults.iter().filter_map(leaked));
         let unjudged = |c: &Criterion| match c.status {
             CriterionStatus::Undecided => true,
             CriterionStatus::NotReached => *run == RunOutcome::Complete,
@@ -311,6 +313,25 @@ fn not_felt(fault: &FaultFindings) -> Option<Reason> {
     (nothing && fault.proven == Some(true)).then_some(Reason { why: Why::NotFelt { fault: fault.id }, evidence })
 }
 
+/// More than this share of the packets past a fault makes what it did uncertain.
+const LEAKED: f64 = 0.01;
+
+/// In place on every container, and nothing came by on any of them.
+fn no_packets(fault: &FaultFindings) -> Option<Reason> {
+    let counted: Vec<_> = fault.containers.iter().filter_map(|on| on.packets.as_ref()).collect();
+    let nothing = !counted.is_empty() && counted.iter().all(|packets| packets.touched() == 0);
+    let evidence = counted.iter().flat_map(|packets| packets.evidence.clone()).collect();
+    (nothing && fault.proven == Some(true)).then_some(Reason { why: Why::NoPackets { fault: fault.id }, evidence })
+}
+
+fn leaked(fault: &FaultFindings) -> Option<Reason> {
+    let packets = fault.containers.iter().filter_map(|on| on.packets.as_ref());
+    let worst = packets.max_by(|a, b| a.leaked_share().total_cmp(&b.leaked_share()))?;
+    let share = worst.leaked_share();
+    let why = Why::Leaked { fault: fault.id, share };
+    (share > LEAKED).then(|| Reason { why, evidence: worst.evidence.clone() })
+}
+
 fn what_was_seen(fault: &FaultFindings) -> String {
     let seen = fault.containers.iter().filter_map(|c| match &c.proof {
         Some((true, _)) => None,
@@ -326,7 +347,8 @@ fn too_short(fault: &FaultFindings) -> Option<Reason> {
     // How soon a crashed container is back is what a crash finds out.
     let found_out = fault.kind == "crash" && fault.ended_by.is_some();
     let early = found_out || matches!(fault.undo_reason, Some(UndoReason::Guard | UndoReason::Stopped));
-    let effective = fault.removed?.high.saturating_sub(fault.effective?.low);
+    let held = fault.removed?.high.saturating_sub(fault.effective?.low);
+    let effective = held.saturating_sub(fault.lost_ns);
     let share = effective as f64 / meant.max(1) as f64;
     let why = Why::EffectiveTooShort { fault: fault.id, share };
     (share < EFFECTIVE && !early).then(|| Reason { why, evidence: fault.evidence.clone() })

@@ -23,6 +23,7 @@ mod findings;
 mod impact;
 mod judge;
 mod log;
+mod packets;
 mod poisson;
 mod probes;
 mod series;

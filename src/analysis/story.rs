@@ -5,6 +5,7 @@ use super::{
     around::{Change, change},
 };
 use crate::{
+    agent::protocol::EndReason,
     clock::At,
     event::{Event, EventKind, Phase},
 };
@@ -103,7 +104,30 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         EventKind::WallClockStepped { by_ns } => (false, Happening::WallClockStepped(*by_ns)),
         EventKind::CleanedUp { left } => (!left.is_empty(), Happening::CleanedUp { left: left.clone() }),
         EventKind::RunEnded { complete } => (false, Happening::RunEnded { complete: *complete }),
-        EventKind::EngineFound(_)
+        EventKind::AgentFollowed { fault, container, peers } => {
+            let (container, peers) = (container.clone(), peers.clone());
+            (false, Happening::PeersMoved { fault: *fault, container, peers })
+        }
+        EventKind::AgentRefused { container, why, .. } => {
+            (true, Happening::AgentTrouble { container: container.clone(), why: why.clone() })
+        }
+        EventKind::AgentEnded { why: Some(EndReason::Command), failed: None, .. } => return None,
+        EventKind::AgentEnded { container, why, failed, .. } => {
+            let why = ended(*why, failed.as_deref());
+            (true, Happening::AgentTrouble { container: container.clone(), why })
+        }
+        EventKind::FaultLost { fault, container, why } => {
+            (true, Happening::FaultLost { fault: *fault, container: container.clone(), why: why.clone() })
+        }
+        EventKind::FaultBack { fault, container } => {
+            (true, Happening::FaultBack { fault: *fault, container: container.clone() })
+        }
+        EventKind::AgentStarted { .. }
+        | EventKind::AgentArmed { .. }
+        | EventKind::AgentFired { .. }
+        | EventKind::AgentCounted { .. }
+        | EventKind::AgentUndone { .. }
+        | EventKind::EngineFound(_)
         | EventKind::LocksTaken { .. }
         | EventKind::UndoRecorded { .. }
         | EventKind::KeeperStarted { .. }
@@ -117,6 +141,22 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         | EventKind::LogsSaved { .. }
         | EventKind::HistoryCaptured { .. } => return None,
     })
+}
+
+/// Why an agent ended, when it was not told to.
+fn ended(why: Option<EndReason>, failed: Option<&str>) -> String {
+    let why = match why {
+        Some(EndReason::Command) => "it ended as told",
+        Some(EndReason::Deadline) => "its time was over",
+        Some(EndReason::Eof) => "its line to the runner broke",
+        Some(EndReason::Heartbeat) => "the runner was silent for too long",
+        Some(EndReason::Signal) => "somebody sent it a signal",
+        Some(EndReason::NoHello) => "nobody greeted it",
+        Some(EndReason::Version) => "it is of another version",
+        Some(EndReason::Failed) => "it could not go on",
+        None => "it was ended by somebody, and its rules went with it",
+    };
+    failed.map_or_else(|| why.to_owned(), |failed| format!("{why} ({failed})"))
 }
 
 fn row(within: Interval<At>, source: Source, what: Happening, evidence: &[super::EvidenceId]) -> TimelineRow {

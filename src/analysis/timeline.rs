@@ -98,6 +98,38 @@ pub enum Happening {
         /// By what.
         by: String,
     },
+    /// The network that a fault hits went away.
+    FaultLost {
+        /// Which.
+        fault: FaultId,
+        /// Where.
+        container: String,
+        /// How.
+        why: String,
+    },
+    /// A fault is in place again.
+    FaultBack {
+        /// Which.
+        fault: FaultId,
+        /// Where.
+        container: String,
+    },
+    /// The other ends of a packet fault have other addresses, and it follows them.
+    PeersMoved {
+        /// Which.
+        fault: FaultId,
+        /// Where.
+        container: String,
+        /// All addresses.
+        peers: Vec<String>,
+    },
+    /// An agent did not do what it was asked, or ended untold.
+    AgentTrouble {
+        /// Beside which container.
+        container: String,
+        /// What it was.
+        why: String,
+    },
     /// An operation failed.
     OperationFailed {
         /// Of which fault.

@@ -167,6 +167,18 @@ pub enum Why {
     },
     /// No fault touched anything.
     TouchedNothing,
+    /// A packet fault was in place, and no packet came by.
+    NoPackets {
+        /// Which.
+        fault: FaultId,
+    },
+    /// Too many packets got past a fault, because its agent was too slow.
+    Leaked {
+        /// Which.
+        fault: FaultId,
+        /// Leaked / met.
+        share: f64,
+    },
     /// Too many unknown ticks.
     UnknownTicks {
         /// Of which probe.

@@ -9,9 +9,11 @@ pub mod docker;
 pub mod helper;
 mod holder;
 pub mod mend;
+pub mod packets;
 pub mod sim;
 
 pub use helper::{Helper, NewHelper, Said};
+pub use packets::{PacketFault, Peer};
 
 use crate::{
     agent::work::{Figures, Work},
@@ -251,7 +253,7 @@ pub struct ResourceLimits {
 }
 
 /// One thing to do to one container, as plain data: it is written to disk before it is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Send a signal through the engine; fatal ones only (any of them switches the restart policy off).
@@ -304,6 +306,13 @@ pub enum Op {
         /// What was begun.
         work: Work,
     },
+    /// Do something to packets of its network, by an agent beside it.
+    Packets(Box<PacketFault>),
+    /// Let its packets go as before. An engine does it by removing the agents beside the network's owner.
+    FreePackets {
+        /// Whose network it is.
+        owner: ContainerId,
+    },
     /// Wait until its health check says healthy (without one: until it runs).
     AwaitHealthy {
         /// And give up after so long.
@@ -326,6 +335,8 @@ impl Op {
             Op::Exec { .. } => "exec",
             Op::Begin { .. } => "begin",
             Op::End { .. } => "end",
+            Op::Packets(_) => "packets",
+            Op::FreePackets { .. } => "free packets",
             Op::AwaitHealthy { .. } => "await healthy",
         }
     }
@@ -347,6 +358,8 @@ impl fmt::Display for Op {
             Op::Exec { command, user: None } => write!(f, "run `{}`", command.join(" ")),
             Op::Begin { work } => work.fmt(f),
             Op::End { work } => write!(f, "end: {work}"),
+            Op::Packets(fault) => fault.fmt(f),
+            Op::FreePackets { .. } => f.write_str("let packets go as before"),
             Op::AwaitHealthy { within } => write!(f, "wait until it is healthy, at most {within}"),
             plain => f.write_str(plain.kind()),
         }

@@ -1,6 +1,7 @@
 //! The in-memory twin of an engine, for tests of time and of the impossible. It stands on tokio's clock, so that
 //! a paused one makes minutes pass in milliseconds, and on one lock, so that what happens has an order.
 
+mod agent;
 mod world;
 
 use super::{
@@ -137,6 +138,28 @@ impl Sim {
     pub fn started_by_someone(&self, name: &str) {
         let (now, id) = (self.now(), self.look(name).id);
         let _ = self.world().perform(&id.id, &Op::Start, now);
+    }
+
+    /// How many packet faults are in place on a container's network.
+    pub fn packet_faults(&self, name: &str) -> usize {
+        let id = self.look(name).id.id;
+        self.world().packet_faults(&id)
+    }
+
+    /// Somebody kills every agent beside a container.
+    pub fn kill_agents(&self, name: &str) {
+        let id = self.look(name).id.id;
+        self.world().remove_agents(&id);
+    }
+
+    /// The next agent that is asked to take a fault in refuses, and says why.
+    pub fn agent_refuses(&self, why: &str) {
+        self.world().agent_refuses = Some(why.into());
+    }
+
+    /// From now on no packet comes by.
+    pub fn silence_traffic(&self) {
+        self.world().no_traffic = true;
     }
 
     /// Health turns.
@@ -305,10 +328,11 @@ impl Containers for Sim {
     }
 
     fn start_helper(&self, new: &NewHelper) -> Answer<'_, Helper> {
-        let role = new.role.clone();
-        Box::pin(self.call(LATENCY, move |_| {
-            Err(ContainerError::Refused { status: 501, message: format!("the twin has no helper `{role}`") })
-        }))
+        let new = new.clone();
+        Box::pin(async move {
+            self.call(LATENCY, |world| world.can_help(&new)).await?;
+            Ok(agent::start(self, &new, HOST))
+        })
     }
 
     fn resume_helper(&self, id: &ContainerId) -> Answer<'_, Helper> {
@@ -316,8 +340,12 @@ impl Containers for Sim {
         Box::pin(self.call(LATENCY, move |_| Err(ContainerError::NotFound { what: format!("container {id}") })))
     }
 
-    fn remove_helper(&self, _: &ContainerId) -> Answer<'_, ()> {
-        Box::pin(self.call(LATENCY, |_| Ok(())))
+    fn remove_helper(&self, id: &ContainerId) -> Answer<'_, ()> {
+        let id = id.id.clone();
+        Box::pin(self.call(LATENCY, move |world| {
+            world.fall(&id);
+            Ok(())
+        }))
     }
 }
 

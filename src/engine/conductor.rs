@@ -1,6 +1,7 @@
 //! Opening a run, conducting its drill, and ending it whatever happened.
 
 use super::{
+    agents::Agents,
     course::{Loading, Slot},
     drill::Drill,
     evidence::Redaction,
@@ -154,6 +155,7 @@ impl Opened {
             clock: self.clock,
             halt: Halt::default(),
             ledger: Ledger::default(),
+            agents: Agents::default(),
             during: false.into(),
             all_undone: false.into(),
             load_over: false.into(),
@@ -218,9 +220,11 @@ fn side_tasks(
     mut losses: mpsc::UnboundedReceiver<Loss>,
 ) -> JoinSet<()> {
     let mut side = JoinSet::new();
-    let stirred = Arc::new(Notify::new());
-    side.spawn(Arc::clone(drill).watch_events(Arc::clone(&stirred)));
+    let [stirred, moved] = [(), ()].map(|()| Arc::new(Notify::new()));
+    side.spawn(Arc::clone(drill).watch_events(Arc::clone(&stirred), Arc::clone(&moved)));
     side.spawn(Arc::clone(drill).watch_holds(stirred));
+    side.spawn(Arc::clone(drill).follow_agents(moved));
+    side.spawn(Arc::clone(drill).beat());
     side.spawn(Arc::clone(drill).sample());
     side.spawn(Arc::clone(drill).read_inbox());
     let asked = Arc::clone(drill);
@@ -258,6 +262,7 @@ impl Drill {
         }
         // A panic in the course may have left faults on: first of all they go.
         self.unwind(self.halt.reason().map_or(UndoReason::RunEnded, |reason| reason.why)).await;
+        self.dismiss_agents().await;
         if let Some(driver) = driver {
             tokio::select! {
                 ended = driver.stop(over) => if let Err(error) = ended {

@@ -1,6 +1,6 @@
 //! What all parts of a running drill share.
 
-use super::{evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record};
+use super::{agents::Agents, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record};
 use crate::{
     clock::{At, RunClock},
     container::{Container, ContainerError, ContainerId, Containers, Holder, Op, OpOutcome},
@@ -27,6 +27,8 @@ pub(crate) struct Drill {
     pub clock: RunClock,
     pub halt: Halt,
     pub ledger: Ledger,
+    /// Beside the networks whose packets are hit.
+    pub agents: Agents,
     /// Whether a fault has had an effect.
     pub during: AtomicBool,
     /// Whether nothing is left to undo, so that guards are only recorded.
@@ -60,7 +62,11 @@ impl Drill {
         let (on, container, op) = (injection.on.clone(), injection.name.clone(), op.clone());
         let task = tokio::spawn(async move {
             let sent = drill.clock.now();
-            let outcome = drill.containers.perform(&on, &op).await;
+            let outcome = match &op {
+                Op::Packets(_) => drill.fire(fault, &on).await,
+                Op::FreePackets { .. } => drill.free(fault, &on, &op).await,
+                op => drill.containers.perform(&on, op).await,
+            };
             let answered = drill.clock.now();
             let told = outcome.clone();
             let outcome = drill.redaction.outcome(outcome);

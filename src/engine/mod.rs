@@ -4,6 +4,7 @@
 //! runs the drill: its `course` (preflight, gate, timeline, recovery) is one task, and whatever becomes of that
 //! task, the conductor undoes what the ledger holds, proves it, and ends the record.
 
+mod agents;
 mod conductor;
 mod course;
 mod drill;

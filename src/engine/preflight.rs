@@ -1,5 +1,5 @@
 //! Before anything is touched: the engine answers, the targets are ours alone and as the plan saw them, and
-//! every undo is on disk.
+//! every undo is on disk, and every agent is armed.
 
 use super::drill::Drill;
 use crate::{
@@ -30,7 +30,8 @@ impl Drill {
         self.reap();
         self.take_locks().await.map_err(NotStarted::CouldNotRun)?;
         self.look_again().await.map_err(NotStarted::CouldNotRun)?;
-        self.arm().await.map_err(NotStarted::CouldNotRun)
+        self.arm().await.map_err(NotStarted::CouldNotRun)?;
+        self.arm_agents().await.map_err(NotStarted::CouldNotRun)
     }
 
     /// Asks what the engine's clock shows, and tells how far it is from ours.

@@ -2,7 +2,8 @@
 //! only on containers that the journal's own snapshots name, on the engine that they came from.
 
 use super::{
-    conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
+    agents::Agents, conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, keeping::Keeping,
+    ledger::Ledger, record::Record,
 };
 use crate::{
     clock::RunClock,
@@ -127,6 +128,7 @@ fn drill(plan: Plan, containers: Arc<dyn Containers>, record: Record, clock: Run
         clock,
         halt: Halt::default(),
         ledger: Ledger::default(),
+        agents: Agents::default(),
         during: true.into(),
         all_undone: false.into(),
         load_over: true.into(),
@@ -249,12 +251,14 @@ fn is_undo(op: &Op, target: &Container) -> bool {
     match op {
         Op::Start | Op::Unpause | Op::Exec { .. } | Op::End { .. } => true,
         Op::Connect { network, attachment } => target.networks.get(network) == Some(attachment.as_ref()),
+        Op::FreePackets { owner } => *owner == target.id || target.network_mode == format!("container:{}", owner.id),
         Op::Kill { .. }
         | Op::Stop { .. }
         | Op::Restart { .. }
         | Op::Pause
         | Op::Disconnect { .. }
         | Op::Begin { .. }
+        | Op::Packets(_)
         | Op::AwaitHealthy { .. } => false,
     }
 }

@@ -2,6 +2,7 @@
 //! so minutes pass in milliseconds and every moment is exact.
 
 mod course;
+mod packets;
 mod trouble;
 
 use super::{conductor::Pieces, *};

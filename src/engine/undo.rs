@@ -133,6 +133,8 @@ impl Drill {
         let mut next: Vec<Op> = failed.iter().filter(inside).cloned().collect();
         let inside = !next.is_empty();
         differences.extend(next.iter().map(command_failed));
+        differences.extend(self.packets_left(entry.fault, &entry.injection.on));
+        next.extend(failed.into_iter().filter(|op| matches!(op, Op::FreePackets { .. })));
         if differences.iter().any(|difference| difference.must_match) {
             next.extend(if died_later { vec![] } else { mend(&expected, &now) });
         }

@@ -21,13 +21,17 @@ const SAMPLED: usize = 32;
 const COMPARE_EVERY: u64 = 60;
 
 impl Drill {
-    /// Tells what happens to targets and neighbours; `stirred` rings when it is a target.
-    pub(crate) async fn watch_events(self: Arc<Self>, stirred: Arc<Notify>) {
+    /// Tells what happens to targets and neighbours; `stirred` rings when it is a target, `moved` when anybody that
+    /// may be an other end of a packet fault starts or ends.
+    pub(crate) async fn watch_events(self: Arc<Self>, stirred: Arc<Notify>, moved: Arc<Notify>) {
         let mut watch = self.containers.watch();
         let watched = Watched::of(&self);
         while let Some(seen) = watch.recv().await {
             match seen {
                 Watch::Event(event) => {
+                    if matches!(event.action.as_str(), "start" | "die" | "destroy") {
+                        moved.notify_one();
+                    }
                     if let Some(target) = watched.target(&event) {
                         self.record.tell(EventKind::ContainerChanged { target, event });
                         if target {
@@ -39,6 +43,7 @@ impl Drill {
                 Watch::Back => {
                     self.record.tell(EventKind::EngineBack);
                     stirred.notify_one();
+                    moved.notify_one();
                 }
             }
         }

@@ -5,11 +5,15 @@ mod terms;
 pub use terms::*;
 
 use crate::{
-    agent::work::Figures,
+    agent::{
+        protocol::{Abilities, Counters, EndReason},
+        work::Figures,
+    },
     clock::At,
     container::{Container, ContainerError, ContainerId, EngineEvent, EngineInfo, OpOutcome, Usage},
     fault::Injection,
     measure::{ProbeId, Schedule},
+    units::Span,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -133,6 +137,106 @@ pub enum EventKind {
         container: String,
         /// By what (`restart policy`, `started by someone else`, ...).
         by: String,
+    },
+    /// An agent runs beside a container.
+    AgentStarted {
+        /// The container whose network it is in.
+        container: String,
+        /// The agent's own container.
+        agent: ContainerId,
+        /// It lets go so long after its start, whatever is said.
+        deadline: Span,
+        /// And after so long a silence of the runner.
+        heartbeat: Span,
+    },
+    /// An agent has taken a fault in; no packet has noticed.
+    AgentArmed {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// The addresses of the other ends; empty: everybody.
+        peers: Vec<String>,
+        /// All its chance.
+        seed: u64,
+        /// What the kernel there allows.
+        abilities: Abilities,
+    },
+    /// An agent has put a fault in place and read it back.
+    AgentFired {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// When, on the monotonic clock of the agent's kernel, nanoseconds.
+        agent_ns: u64,
+        /// How many rules were read back.
+        rules: usize,
+    },
+    /// The other ends of a fault are elsewhere, and its agent knows.
+    AgentFollowed {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// All addresses.
+        peers: Vec<String>,
+    },
+    /// What a fault has done so far, as its agent counts; every second while it is on.
+    AgentCounted {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// Since the agent began.
+        counters: Box<Counters>,
+        /// CPU time of the whole agent so far, nanoseconds.
+        cpu_ns: u64,
+    },
+    /// An agent has taken a fault away and read that back.
+    AgentUndone {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// What it did, for the last time.
+        counters: Box<Counters>,
+    },
+    /// An agent did not do what it was asked, or could not be had.
+    AgentRefused {
+        /// Which fault, if it was about one.
+        fault: Option<FaultId>,
+        /// The container.
+        container: String,
+        /// Why, for people.
+        why: String,
+    },
+    /// An agent has ended.
+    AgentEnded {
+        /// The container whose network it was in.
+        container: String,
+        /// Why; `None`: it was ended by somebody, and could not say.
+        why: Option<EndReason>,
+        /// What it could not undo orderly (the kernel did), or its last words.
+        failed: Option<String>,
+        /// Receipts that nobody took in time.
+        lost_receipts: u64,
+    },
+    /// The network that a fault hits went away (the container ended); it is put back if the container returns.
+    FaultLost {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
+        /// How.
+        why: String,
+    },
+    /// A fault is in place again, in the new network of a container that was started again.
+    FaultBack {
+        /// Which.
+        fault: FaultId,
+        /// The container.
+        container: String,
     },
     /// An undo was due: operations are being sent now.
     UndoRequested {

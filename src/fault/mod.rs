@@ -23,10 +23,13 @@ mod crash;
 mod disconnect;
 mod exec;
 mod kill;
+mod packets;
 mod pause;
 mod restart;
 mod squeeze;
 mod stop;
+
+pub use packets::{Around, PacketKind, PacketSettings, Partition, To};
 
 use crate::{
     agent::work::{Work, squeeze::Resource},
@@ -37,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a fault does to one container, and how that is undone. Plain data: it is journaled before it is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Injection {
     /// Which container.
     pub on: ContainerId,
@@ -110,7 +113,7 @@ impl fmt::Display for Proof {
 pub struct FaultError(pub String);
 
 /// The faults and their settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// A fatal signal through the engine; the restart policy does not act.
@@ -153,7 +156,11 @@ pub enum Fault {
     },
     /// Freeze.
     Pause,
-    /// Off one network.
+    /// Packets come late, never, twice, damaged, out of order or slowly.
+    Packets(Box<PacketSettings>),
+    /// Groups of containers that do not reach each other.
+    Partition(Partition),
+    /// Off one network, through the engine.
     Disconnect {
         /// The network's name.
         network: String,
@@ -194,6 +201,8 @@ impl Fault {
             Fault::Stop { .. } => "stop",
             Fault::Restart { .. } => "restart",
             Fault::Pause => "pause",
+            Fault::Packets(settings) => settings.kind.key(),
+            Fault::Partition(_) => "partition",
             Fault::Disconnect { .. } => "disconnect",
             Fault::Exec { .. } => "exec",
         }
@@ -204,13 +213,19 @@ impl Fault {
         match self {
             Fault::Kill { .. } | Fault::Stop { .. } | Fault::Pause | Fault::Disconnect { .. } => true,
             Fault::Crash { .. } | Fault::Signal { .. } | Fault::Squeeze { .. } | Fault::Burn(_) => true,
+            Fault::Packets(_) | Fault::Partition(_) => true,
             Fault::Restart { .. } => false,
             Fault::Exec { undo, .. } => undo.is_some(),
         }
     }
 
-    /// Pure: what to do to this container, and how to undo it.
+    /// Pure: what to do to this container, and how to undo it, where no other container has a part in it.
     pub fn compile(&self, on: &Container) -> Result<Injection, FaultError> {
+        self.compile_among(on, &Around::default())
+    }
+
+    /// The same, among the containers that run beside it.
+    pub fn compile_among(&self, on: &Container, around: &Around<'_>) -> Result<Injection, FaultError> {
         match self {
             Fault::Kill { signal } => kill::compile(signal, on),
             Fault::Crash { signal } => crash::crash(signal, on),
@@ -220,6 +235,8 @@ impl Fault {
             Fault::Stop { grace } => stop::compile(*grace, on),
             Fault::Restart { grace, one_by_one } => restart::compile(*grace, *one_by_one, on),
             Fault::Pause => pause::compile(on),
+            Fault::Packets(settings) => packets::compile(settings, on, around),
+            Fault::Partition(partition) => packets::compile_partition(partition, on, around),
             Fault::Disconnect { network } => disconnect::compile(network, on),
             Fault::Exec { command, user, undo } => exec::compile(command, user.as_deref(), undo.as_deref(), on),
         }

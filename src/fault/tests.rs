@@ -12,6 +12,14 @@ use crate::container::{
     compare::{differences, proven},
     sim::{self, Sim},
 };
+use crate::{
+    agent::{
+        protocol::{Cut, Effect},
+        shape::{Shape, chance::Chance, loss::Loss},
+        traffic::{Direction, Ports, Traffic},
+    },
+    units::Percent,
+};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
@@ -70,6 +78,7 @@ fn some_fault(networks: Vec<String>) -> impl Strategy<Value = Fault> {
             .prop_map(|(signal, process)| Fault::Signal { signal: signal.into(), process }),
         some_squeeze(),
         some_burn().prop_map(Fault::Burn),
+        some_packets().prop_map(|settings| Fault::Packets(Box::new(settings))),
         prop::sample::select(networks).prop_map(|network| Fault::Disconnect { network }),
         (words(), prop::option::of(words())).prop_map(|(command, undo)| Fault::Exec { command, user: None, undo }),
     ]
@@ -101,6 +110,26 @@ fn some_burn() -> impl Strategy<Value = Work> {
         })),
         (path(), amount).prop_map(|(path, amount)| Work::Fill(Fill { path, amount })),
     ]
+}
+
+fn some_packets() -> impl Strategy<Value = PacketSettings> {
+    let percent = || (1_u32..=100).prop_map(|percent| Percent(f64::from(percent) / 100.0));
+    let chance = || percent().prop_map(|percent| Chance { percent, correlation: Percent::default() });
+    let shape = |shape: Shape| Effect::Shape(Box::new(shape));
+    let effect = prop_oneof![
+        Just(Effect::Cut(Cut::Drop)),
+        Just(Effect::Cut(Cut::Reject)),
+        chance().prop_map(move |it| shape(Shape { loss: Some(Loss::Random(it)), ..Shape::default() })),
+        chance().prop_map(move |it| shape(Shape { duplicate: Some(it), ..Shape::default() })),
+    ];
+    let kind = prop::sample::select(vec![PacketKind::Blackhole, PacketKind::Loss, PacketKind::Reject]);
+    let direction = prop::sample::select(vec![Direction::Both, Direction::Out, Direction::In]);
+    (kind, effect, direction, prop::option::of(1_u16..9999)).prop_map(|(kind, effect, direction, port)| {
+        let remote_ports = port.map(|port| Ports { first: port, last: port }).into_iter().collect();
+        let traffic = Traffic { direction, remote_ports, ..Traffic::default() };
+        let to = vec![To::Addresses("10.0.0.0/8".parse().unwrap())];
+        PacketSettings { kind, traffic, to, network: None, effect }
+    })
 }
 
 fn a_case() -> impl Strategy<Value = (Container, Fault)> {
@@ -140,12 +169,16 @@ proptest! {
             play(&sim, &injection.on, &injection.apply).await;
             let during = sim.look(&container.name);
             assert!(seen(&injection.proof, &container, &during), "{:?} is not seen in {during:?}", injection.proof);
+            let in_place = sim.packet_faults(&container.name);
+            let about_packets = matches!(injection.apply[..], [Op::Packets(_)]);
+            assert_eq!(in_place, usize::from(about_packets), "packets are hit by packet faults");
             assert_eq!(fault.held(), !injection.undo.is_empty(), "what is held is undone, and nothing else");
             for time in ["once", "twice"] {
                 play(&sim, &injection.on, &injection.undo).await;
                 let differences = differences(&container, &sim.look(&container.name));
                 assert!(proven(&differences), "undone {time}: {differences:?}");
                 assert_eq!(sim.working(&container.name), [], "undone {time}");
+                assert_eq!(sim.packet_faults(&container.name), 0, "undone {time}");
             }
         });
     }

@@ -275,6 +275,7 @@ fn weighty(kind: &EventKind) -> bool {
             | EventKind::WorkMeasured { .. }
             | EventKind::ContainerChanged { .. }
             | EventKind::ClockCompared { .. }
+            | EventKind::AgentCounted { .. }
     )
 }
 

@@ -58,7 +58,7 @@ pub struct Hello {
 }
 
 /// How one fault on one container is undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Undo {
     /// Of which fault.

@@ -6,7 +6,7 @@ use super::{
     timeline::{Stretch, at_once, stretch},
 };
 use crate::{
-    container::{Container, ContainerId, State},
+    container::{Container, ContainerId, Op, State},
     event::FaultId,
     fault::{Claim, Fault, Injection},
     scenario::{FaultEntry, Pick, Scenario},
@@ -18,8 +18,13 @@ use std::{
 };
 
 /// Everything that is wrong with these steps.
-pub(super) fn check(scenario: &Scenario, steps: &[Step], all: &[Container]) -> Vec<PlanError> {
-    let world = World { scenario, steps, all };
+pub(super) fn check(
+    scenario: &Scenario,
+    steps: &[Step],
+    targets: &BTreeMap<String, Vec<Container>>,
+    all: &[Container],
+) -> Vec<PlanError> {
+    let world = World { scenario, steps, targets, all };
     let mut errors = world.blast_radius();
     errors.extend(world.conflicts());
     errors.extend(world.sharers());
@@ -29,6 +34,7 @@ pub(super) fn check(scenario: &Scenario, steps: &[Step], all: &[Container]) -> V
 struct World<'a> {
     scenario: &'a Scenario,
     steps: &'a [Step],
+    targets: &'a BTreeMap<String, Vec<Container>>,
     all: &'a [Container],
 }
 
@@ -49,8 +55,9 @@ impl<'a> World<'a> {
     }
 
     fn asked_for_all(&self, step: &Step) -> bool {
-        let name = &self.entry(step.fault).target;
-        self.scenario.targets.iter().any(|target| target.name == *name && target.pick == Pick::All)
+        let all =
+            |name: &String| self.scenario.targets.iter().any(|target| target.name == *name && target.pick == Pick::All);
+        self.entry(step.fault).targets.iter().all(all)
     }
 
     /// Counted at every moment at which something starts, since only then can a count rise.
@@ -73,15 +80,15 @@ impl<'a> World<'a> {
         let mut rolling: BTreeMap<Service, usize> = BTreeMap::new();
         let mut unasked = BTreeSet::new();
         for step in self.steps.iter().filter(|step| stretch(step).holds(moment)) {
-            for injection in &step.injections {
-                let Some(service) = self.container(&injection.on).and_then(service) else { continue };
+            for one in step.injections.iter().flat_map(|injection| self.taken(injection)) {
+                let Some(service) = service(one) else { continue };
                 if !self.asked_for_all(step) {
                     unasked.insert(service);
                 }
                 if step.one_by_one.is_some() {
                     rolling.insert(service, at_once(step));
                 } else {
-                    held.entry(service).or_default().insert(&injection.on);
+                    held.entry(service).or_default().insert(&one.id);
                 }
             }
         }
@@ -90,6 +97,21 @@ impl<'a> World<'a> {
             (service, held + rolling.get(&service).copied().unwrap_or(0))
         };
         unasked.into_iter().map(count).collect()
+    }
+
+    /// Whom an injection takes: its target; and, when it hits packets, all who share the network.
+    fn taken(&self, injection: &'a Injection) -> Vec<&'a Container> {
+        let mut taken: Vec<&Container> = self.container(&injection.on).into_iter().collect();
+        if let Some(owner) = network_of(injection) {
+            let others = self.in_network(owner).into_iter().filter(|one| one.id != injection.on);
+            taken.extend(others);
+        }
+        taken
+    }
+
+    /// A container and those that share its network.
+    fn in_network(&self, owner: &ContainerId) -> Vec<&'a Container> {
+        self.container(owner).into_iter().chain(self.sharing(&owner.id)).collect()
     }
 
     fn too_many(&self, wanted: Service, taken: usize, step: &Step) -> Option<PlanError> {
@@ -110,7 +132,7 @@ impl<'a> World<'a> {
                 replicas / 2
             )
         };
-        let help = format!("if that is meant, say `pick: all` in target `{}`", entry.target);
+        let help = format!("if that is meant, say `pick: all` in target `{}`", entry.targets.join("`, `"));
         Some(PlanError::new(entry.place, message).help(help))
     }
 
@@ -148,9 +170,13 @@ impl<'a> World<'a> {
         let mut errors = Vec::new();
         for step in self.steps {
             let entry = self.entry(step.fault);
-            let hit: BTreeSet<&str> = step.injections.iter().map(|injection| injection.on.id.as_str()).collect();
+            let targets = entry.targets.iter().filter_map(|name| self.targets.get(name)).flatten();
+            let hit: BTreeSet<&str> = targets.map(|one| one.id.id.as_str()).collect();
             for injection in &step.injections {
-                let names: Vec<&Container> = self.sharing(&injection.on.id);
+                let names: Vec<&Container> = match network_of(injection) {
+                    Some(owner) => self.in_network(owner),
+                    None => self.sharing(&injection.on.id),
+                };
                 let others = names.iter().filter(|one| !hit.contains(one.id.id.as_str()));
                 let others: BTreeSet<&str> = others.map(|one| one.name.as_str()).collect();
                 let all: BTreeSet<&str> = names.iter().map(|one| one.name.as_str()).collect();
@@ -166,6 +192,14 @@ impl<'a> World<'a> {
     }
 }
 
+/// Whose network's packets an injection hits, if it hits packets.
+fn network_of(injection: &Injection) -> Option<&ContainerId> {
+    injection.apply.iter().find_map(|op| match op {
+        Op::Packets(fault) => Some(&fault.owner),
+        _ => None,
+    })
+}
+
 fn shared(entry: &FaultEntry, owner: &Injection, others: &BTreeSet<&str>, all: &BTreeSet<&str>) -> Option<PlanError> {
     let name = &owner.name;
     match &entry.fault {
@@ -178,6 +212,10 @@ fn shared(entry: &FaultEntry, owner: &Injection, others: &BTreeSet<&str>, all: &
         }
         Fault::Disconnect { .. } if !others.is_empty() => {
             let message = format!("{} shares the network of {name}, and would be cut off with it", select_list(others));
+            Some(PlanError::new(entry.place, message).help("make it part of the target, or choose another"))
+        }
+        Fault::Packets(_) | Fault::Partition(_) if !others.is_empty() => {
+            let message = format!("{} shares the network of {name}, and would be hit with it", select_list(others));
             Some(PlanError::new(entry.place, message).help("make it part of the target, or choose another"))
         }
         _ => None,

@@ -2,8 +2,8 @@
 
 use super::{Plan, PlanError, ProbePlan, ProbeWork, Step, address, choose, limits, terms};
 use crate::{
-    container::{Container, ContainerId, Containers, State},
-    fault::{Fault, Injection},
+    container::{Container, ContainerId, Containers, Op, State},
+    fault::{Around, Fault, Injection},
     scenario::{FaultEntry, Place, Probe, ProbeSettings, Scenario},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,12 +31,12 @@ pub async fn make(
     let all = containers.list().await.map_err(engine_says)?;
     let choice = choose::choose(&scenario.targets, &all, containers, seed).await?;
     let (steps, mut errors) =
-        parted(scenario.faults.iter().enumerate().map(|(at, entry)| step(at, entry, &choice.targets)));
+        parted(scenario.faults.iter().enumerate().map(|(at, entry)| step(at, entry, &choice.targets, &all)));
     let addresses = address::Addresses { targets: &choice.targets, engine: &engine };
     let (probes, wrong) =
         parted(scenario.probes.iter().map(|probe| probe_plan(probe, &addresses, options).map_err(|e| vec![e])));
     errors.extend(wrong);
-    errors.extend(limits::check(scenario, &steps, &all));
+    errors.extend(limits::check(scenario, &steps, &choice.targets, &all));
     errors.extend(unknown_bystanders(scenario, &all));
     if !errors.is_empty() {
         errors.sort_by_key(|error| (error.place.line, error.place.column));
@@ -68,23 +68,63 @@ fn parted<T>(results: impl Iterator<Item = Result<T, Vec<PlanError>>>) -> (Vec<T
     (well, wrong)
 }
 
-fn step(fault: usize, entry: &FaultEntry, targets: &BTreeMap<String, Vec<Container>>) -> Result<Step, Vec<PlanError>> {
-    let Some(on) = targets.get(&entry.target) else {
-        return Err(vec![PlanError::new(entry.place, format!("there is no target `{}`", entry.target))]);
-    };
+fn step(
+    fault: usize,
+    entry: &FaultEntry,
+    targets: &BTreeMap<String, Vec<Container>>,
+    all: &[Container],
+) -> Result<Step, Vec<PlanError>> {
+    let on = hit(entry, targets)?;
+    let around = Around { targets: Some(targets), all };
     let compiled = on.iter().map(|container| {
-        let compiled = entry.fault.compile(container);
+        let compiled = entry.fault.compile_among(container, &around);
         compiled.map_err(|why| vec![PlanError::new(entry.place, format!("`{}` is refused: {why}", entry.fault.kind()))])
     });
-    let (injections, errors): (Vec<Injection>, _) = parted(compiled);
+    let (mut injections, errors): (Vec<Injection>, _) = parted(compiled);
     if !errors.is_empty() {
         return Err(errors);
     }
+    once_a_network(&mut injections);
     let one_by_one = match entry.fault {
         Fault::Restart { one_by_one, .. } => one_by_one,
         _ => None,
     };
     Ok(Step { fault, settings: entry.fault.clone(), at: entry.at, length: entry.length, injections, one_by_one })
+}
+
+/// The containers of a fault's targets, each once.
+fn hit<'a>(
+    entry: &FaultEntry,
+    targets: &'a BTreeMap<String, Vec<Container>>,
+) -> Result<Vec<&'a Container>, Vec<PlanError>> {
+    let mut on: Vec<&Container> = Vec::new();
+    for name in &entry.targets {
+        let Some(found) = targets.get(name) else {
+            return Err(vec![PlanError::new(entry.place, format!("there is no target `{name}`"))]);
+        };
+        for one in found {
+            if on.iter().all(|other| other.id != one.id) {
+                on.push(one);
+            }
+        }
+    }
+    Ok(on)
+}
+
+/// Of targets that share a network, one has its packets changed for all; the owner, if it is among them.
+fn once_a_network(injections: &mut Vec<Injection>) {
+    let owner = |injection: &Injection| match injection.apply.first() {
+        Some(Op::Packets(fault)) => Some(fault.owner.clone()),
+        _ => None,
+    };
+    let mut kept: BTreeMap<ContainerId, ContainerId> = BTreeMap::new();
+    for (injection, owner) in injections.iter().filter_map(|one| Some((one, owner(one)?))) {
+        let first = kept.entry(owner.clone()).or_insert_with(|| injection.on.clone());
+        if injection.on == owner {
+            *first = owner;
+        }
+    }
+    injections.retain(|one| owner(one).is_none_or(|owner| kept.get(&owner) == Some(&one.on)));
 }
 
 fn probe_plan(probe: &Probe, addresses: &address::Addresses, options: &Options) -> Result<ProbePlan, PlanError> {
@@ -179,7 +219,15 @@ fn moving_addresses(scenario: &Scenario, choice: &choose::Choice, steps: &[Step]
     let hit: BTreeSet<&ContainerId> = steps
         .iter()
         .filter(|step| {
-            !matches!(step.settings, Fault::Pause | Fault::Exec { .. } | Fault::Squeeze { .. } | Fault::Burn(_))
+            !matches!(
+                step.settings,
+                Fault::Pause
+                    | Fault::Exec { .. }
+                    | Fault::Squeeze { .. }
+                    | Fault::Burn(_)
+                    | Fault::Packets(_)
+                    | Fault::Partition(_)
+            )
         })
         .flat_map(|step| step.injections.iter().map(|injection| &injection.on))
         .collect();

@@ -25,7 +25,7 @@ use crate::{
     units::{Rate, Span},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Why a scenario cannot be run on what is there now. Exit 3: nothing was touched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +80,26 @@ pub struct Plan {
     /// What people should know before they let it run.
     pub notes: Vec<String>,
 }
+
+impl Plan {
+    /// More time than its drill can take: whoever holds a fault for it may let go after that, whatever is said.
+    pub fn longest(&self) -> Span {
+        let timing = &self.terms.timing;
+        let end = |step: &Step| step.at.0 + step.length.map_or(Duration::ZERO, |length| length.0);
+        let faults = self.steps.iter().map(end).max().unwrap_or_default();
+        let answers = self.probes.iter().map(|probe| probe.timeout.0).max().unwrap_or_default();
+        Span(timing.warm_up.0 + 3 * (timing.baseline.0 + answers) + faults + timing.recovery.0 + SLACK)
+    }
+
+    /// The name of a container that it knows.
+    pub fn name_of(&self, id: &ContainerId) -> Option<&str> {
+        let known = self.targets.values().flatten().chain(&self.neighbours);
+        known.into_iter().find(|one| one.id == *id).map(|one| one.name.as_str())
+    }
+}
+
+/// What a drill may take beyond its plan: slow answers of an engine, undos that are tried again.
+const SLACK: Duration = Duration::from_secs(300);
 
 /// One fault with everything it does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,10 @@
 
 use super::{ProbePlan, ProbeWork, Step};
 use crate::{
+    agent::{protocol::Effect, traffic::Direction},
+    container::packets::words,
     event::{FaultTerms, ProbeKind, ProbeTerms, Terms},
-    fault::Fault,
+    fault::{Fault, PacketSettings, To},
     load::{HttpSettings, TcpSettings},
     scenario::{FaultEntry, Probe, ProbeSettings, Scenario},
 };
@@ -84,6 +86,33 @@ fn fault_terms(entry: &FaultEntry) -> FaultTerms {
     }
 }
 
+/// `delayed by 200ms, to store`.
+fn packets(settings: &PacketSettings) -> String {
+    let effect = words(&settings.effect);
+    if let Some(network) = &settings.network {
+        return format!("from {network}");
+    }
+    let name = |to: &To| match to {
+        To::Target(name) | To::Host(name) | To::Container(name) => name.clone(),
+        To::Addresses(block) => block.to_string(),
+        To::Service { service, .. } => service.clone(),
+    };
+    let names: Vec<String> = settings.to.iter().map(name).collect();
+    if names.is_empty() {
+        effect
+    } else {
+        format!("{effect}, {} {}", way(settings.traffic.direction), names.join(", "))
+    }
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Both => "to and from",
+        Direction::Out => "to",
+        Direction::In => "from",
+    }
+}
+
 /// `kill cache (SIGKILL)`.
 pub(super) fn label(entry: &FaultEntry) -> String {
     let detail = match &entry.fault {
@@ -95,10 +124,16 @@ pub(super) fn label(entry: &FaultEntry) -> String {
             format!("{grace} of grace")
         }
         Fault::Restart { one_by_one: Some(_), .. } => "one by one".into(),
-        Fault::Disconnect { network } => format!("from {network}"),
+        Fault::Disconnect { network } => format!("from {network}, via docker"),
+        Fault::Packets(settings) => packets(settings),
+        Fault::Partition(partition) => {
+            let last = partition.between.last().map_or(String::new(), |group| group.join(", "));
+            let way = if partition.one_way { "to" } else { "from" };
+            format!("{way} {last}, packets {}", words(&Effect::Cut(partition.by)))
+        }
         Fault::Exec { command, .. } => command.join(" "),
         Fault::Stop { grace: None } | Fault::Restart { .. } | Fault::Pause => String::new(),
     };
-    let plain = format!("{} {}", entry.fault.kind(), entry.target);
+    let plain = format!("{} {}", entry.fault.kind(), entry.targets.join(", "));
     if detail.is_empty() { plain } else { format!("{plain} ({detail})") }
 }

@@ -38,7 +38,7 @@ fn target(name: &str, service: &str, pick: Pick) -> Target {
 
 fn fault(line: u32, fault: Fault, target: &str, at: u64, length: Option<u64>) -> FaultEntry {
     let place = Place { line, column: 5 };
-    FaultEntry { place, fault, target: target.into(), at: Span::secs(at), length: length.map(Span::secs) }
+    FaultEntry { place, fault, targets: vec![target.into()], at: Span::secs(at), length: length.map(Span::secs) }
 }
 
 fn kill() -> Fault {

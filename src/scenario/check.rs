@@ -127,9 +127,15 @@ impl Checker {
             return self.wrong_kind(node, "a list", &list_help(node, of, owner), owner);
         };
         if items.len() < at_least {
-            let error = owner.error(format!("`{}` is empty", owner.key.unwrap_or("this list")));
+            let name = owner.key.unwrap_or("this list");
+            let (is, needed) = match (items.len(), at_least) {
+                (0, 1) => ("is empty".to_owned(), "one item is".to_owned()),
+                (0, _) => ("is empty".to_owned(), format!("{at_least} items are")),
+                (some, _) => (format!("has {some} of {at_least} items"), format!("{at_least} items are")),
+            };
+            let error = owner.error(format!("`{name}` {is}"));
             let write = owner.such_as().unwrap_or_else(|| described(of));
-            self.errors.push(error.help(format!("at least one item is needed, such as {write}")));
+            self.errors.push(error.help(format!("at least {needed} needed, such as {write}")));
         }
         for item in items {
             self.node(item, of, &Owner::item(item));

@@ -1,10 +1,10 @@
 //! The single values of the language: what each looks like, and what is said of one that does not.
 
 mod read;
-pub use read::{amount, any_signal, limit, named_target, regex, signal, status, url};
+pub use read::{amount, any_signal, limit, named_target, part, regex, signal, status, url};
 
 use super::form::{Json, Leaf};
-use crate::units::{Cores, Percent, Span};
+use crate::units::{BitRate, Bytes, Cores, Percent, Span};
 use read::*;
 
 const NO_WORDS: &[(&str, &str)] = &[];
@@ -206,6 +206,72 @@ pub static VIA: Leaf = Leaf {
     words: &[("docker", "the engine takes the container off the network")],
     ..leaf("via", "`docker`", via, None, &["docker"])
 };
+/// The other end of packets.
+pub static PEER: Leaf = Leaf {
+    about: "the name of a target, an address, or a block of addresses",
+    ..leaf("peer", "a target, an address or a block of addresses", peer, None, &["store", "10.0.0.0/8", "fd00::1"])
+};
+/// Which way packets go.
+pub static DIRECTION: Leaf = Leaf {
+    words: &[("both", "both ways"), ("out", "what the target sends"), ("in", "what it gets")],
+    ..leaf("direction", "a direction", |t| word(t, &DIRECTION), None, &["out"])
+};
+/// What IP carries.
+pub static PROTOCOL: Leaf = Leaf {
+    words: &[("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP and ICMPv6, but never neighbour discovery")],
+    ..leaf("protocol", "a protocol", |t| word(t, &PROTOCOL), None, &["tcp"])
+};
+/// A port, or several in a row.
+pub static PORTS: Leaf = Leaf {
+    json: Json::Integer,
+    about: "a port, or a range of them",
+    ..leaf("ports", "a port or a range of ports", ports, Some(r"^[0-9]+(-[0-9]+)?$|\$\{"), &["5432", "8000-8100"])
+};
+/// A share of connections or packets.
+pub static PART: Leaf = Leaf {
+    about: "a percentage, then `of connections` or `of packets`",
+    ..leaf(
+        "part",
+        "a share of connections or packets",
+        |t| part(t).map(drop),
+        Some(r"^\s*[0-9.]+\s*%\s+of\s+(connections|packets)$|\$\{"),
+        &["20% of connections", "5% of packets"],
+    )
+};
+/// How delays vary.
+pub static DISTRIBUTION: Leaf = Leaf {
+    words: &[
+        ("uniform", "between -jitter and +jitter, all alike"),
+        ("normal", "the bell"),
+        ("pareto", "mostly a little early, seldom very late"),
+        ("paretonormal", "a quarter normal, three quarters pareto"),
+    ],
+    ..leaf("distribution", "a distribution", |t| word(t, &DISTRIBUTION), None, &["normal"])
+};
+/// How packets end.
+pub static CUT: Leaf = Leaf {
+    words: &[("drop", "silently"), ("reject", "with a TCP reset, or ICMP port unreachable")],
+    ..leaf("cut", "`drop` or `reject`", |t| word(t, &CUT), None, &["drop"])
+};
+/// How fast a link is.
+pub static BIT_RATE: Leaf = Leaf {
+    about: "bits a second: `bit/s`, `kbit/s`, `Mbit/s`, `Gbit/s`",
+    ..leaf(
+        "bit-rate",
+        "a bit rate",
+        unit::<BitRate>,
+        Some(r"^\s*[0-9.]+\s*[kMG]?bit/s$|\$\{"),
+        &["1Mbit/s", "64kbit/s"],
+    )
+};
+/// An amount of bytes.
+pub static SIZE: Leaf = Leaf {
+    about: "bytes: `B`, `kB`, `MB`, `GB`, and `KiB`, `MiB`, `GiB`",
+    ..leaf("size", "a size", unit::<Bytes>, Some(r"^\s*[0-9.]+\s*([kMG]i?)?B$|\$\{"), &["64MB", "16kB"])
+};
+/// A host outside of Docker.
+pub static HOST: Leaf =
+    leaf("host", "a host's name", host, Some(r"^[A-Za-z0-9.:-]+$|\$\{"), &["api.example.com", "192.0.2.7"]);
 /// What a rolling restart waits for.
 pub static ONE_BY_ONE: Leaf = Leaf {
     words: &[("healthy", "the next one is restarted when this one is healthy again")],

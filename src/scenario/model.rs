@@ -174,8 +174,8 @@ pub struct FaultEntry {
     pub place: Place,
     /// What it is.
     pub fault: Fault,
-    /// The target it hits, by name.
-    pub target: String,
+    /// The targets it hits, by name; one but for a partition.
+    pub targets: Vec<String>,
     /// Intended start, from t=0.
     pub at: Span,
     /// Intended length.

@@ -106,6 +106,33 @@ impl Drill {
         assert!(done.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// A network of this stage; its name.
+    pub fn network(&self, name: &str) -> String {
+        self.runtime.block_on(self.stage.network(name, None))
+    }
+
+    /// A name of this stage; what bears it is swept away in the end.
+    pub fn name(&self, name: &str) -> String {
+        self.stage.name(name)
+    }
+
+    /// The image of this stage's containers.
+    pub fn image(&self) -> String {
+        self.stage.idle("any", 0).image
+    }
+
+    /// The ids of our helpers beside a container.
+    pub fn beside(&self, id: &ContainerId) -> Vec<String> {
+        let label = format!("label=firedrill.beside={}", id.id);
+        let listed = Command::new("docker").args(["ps", "-q", "--no-trunc", "--filter", &label]).output().unwrap();
+        String::from_utf8_lossy(&listed.stdout).lines().map(String::from).collect()
+    }
+
+    /// Gives back the lock that a killed run left on a container.
+    pub fn unlock(&self, id: &ContainerId) {
+        self.docker(&["rm", "-f", &format!("firedrill-lock-{}", id.id)]);
+    }
+
     /// Where reports go.
     pub fn reports(&self) -> PathBuf {
         self.folder.path().join("reports")

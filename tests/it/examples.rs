@@ -52,6 +52,15 @@ fn every_fault_has_an_example_of_its_name() {
         "pids",
         "io",
         "disk",
+        "delay",
+        "loss",
+        "duplicate",
+        "corrupt",
+        "reorder",
+        "rate",
+        "partition",
+        "blackhole",
+        "reject",
     ];
     assert_eq!(kinds, all.map(String::from).into());
 }

@@ -12,6 +12,7 @@ mod faults;
 mod hour;
 mod keeper;
 mod load;
+mod network;
 mod packets;
 mod page;
 mod plan;

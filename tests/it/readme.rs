@@ -88,25 +88,32 @@ fn its_exit_codes_are_those_of_the_code() {
 #[test]
 fn its_faults_and_probes_are_those_of_the_schema() {
     let text = readme();
-    assert_eq!(
-        first_column(&text, "| fault |"),
-        set([
-            "kill",
-            "crash",
-            "signal",
-            "process",
-            "stop",
-            "restart",
-            "pause",
-            "disconnect",
-            "exec",
-            "cpu",
-            "memory",
-            "pids",
-            "io",
-            "disk"
-        ])
-    );
+    let faults = [
+        "kill",
+        "crash",
+        "signal",
+        "process",
+        "stop",
+        "restart",
+        "pause",
+        "disconnect",
+        "exec",
+        "cpu",
+        "memory",
+        "pids",
+        "io",
+        "disk",
+        "delay",
+        "loss",
+        "duplicate",
+        "corrupt",
+        "reorder",
+        "rate",
+        "partition",
+        "blackhole",
+        "reject",
+    ];
+    assert_eq!(first_column(&text, "| fault |"), set(faults));
     assert_eq!(first_column(&text, "| probe |"), set(["http", "tcp", "exec", "health"]));
 }
 

@@ -153,7 +153,7 @@ impl FourState {
 impl Loss {
     /// # Errors
     /// Shares that leave one state in two directions at more than 100 % together.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), String> {
         let Loss::FourState(by) = self else { return Ok(()) };
         if by.p14.map_or(0.0, |p| p.0) + by.p13.0 > 1.0 {
             return Err("p13 and p14 leave the same state and are more than 100% together".into());

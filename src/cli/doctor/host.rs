@@ -66,18 +66,18 @@ fn cores() -> Check {
     Check::new(State::Good, "cores", cores.to_string())
 }
 
-/// What faults on packets will want; none of the faults of today does.
+/// What faults of packets want. The kernel of the engine counts; it is this one unless the engine is elsewhere.
 fn kernel() -> Vec<Check> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let config = config(&release).unwrap_or_default();
     let features = [
-        ("nf_tables", "NF_TABLES", "for packet filters of our own"),
-        ("nfnetlink_queue", "NETFILTER_NETLINK_QUEUE", "for delaying and dropping packets"),
+        ("nf_tables", "NF_TABLES", "for all faults of packets"),
+        ("nfnetlink_queue", "NETFILTER_NETLINK_QUEUE", "for delay, loss, duplicate, corrupt, reorder and rate"),
         ("sch_netem", "NET_SCH_NETEM", "not needed: firedrill brings its own"),
     ];
     let check = |(module, option, what): (&str, &str, &str)| {
         let there = if has(module, &release) || configured(&config, option) { "there" } else { "not there" };
-        Check::new(State::Note, "kernel", format!("{module} is {there} ({what}; no fault of today uses it)"))
+        Check::new(State::Note, "kernel", format!("{module} is {there} ({what})"))
     };
     features.into_iter().map(check).collect()
 }

@@ -2,8 +2,8 @@
 
 use super::{Docker, errors::told, image};
 use crate::container::{
-    ContainerError, ContainerId, Helper, Holder, NewHelper, RUN_LABEL, RUNNER_LABEL, Said,
-    helper::{HELPER_IMAGE_LABEL, HelperMount, LINE_MOST, LINES_WAITING, Namespace, ROLE_LABEL},
+    ContainerError, ContainerId, Helper, Holder, NewHelper, OpOutcome, RUN_LABEL, RUNNER_LABEL, Said,
+    helper::{BESIDE_LABEL, HELPER_IMAGE_LABEL, HelperMount, LINE_MOST, LINES_WAITING, Namespace, ROLE_LABEL},
 };
 use bollard::{
     container::{AttachContainerResults, LogOutput},
@@ -12,7 +12,10 @@ use bollard::{
         ContainerCreateBody, ExecConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
         RestartPolicy, RestartPolicyNameEnum,
     },
-    query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListImagesOptionsBuilder},
+    query_parameters::{
+        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+        ListImagesOptionsBuilder,
+    },
 };
 use futures_util::{Stream, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -32,6 +35,8 @@ use tokio::{
 const REPOSITORY: &str = "firedrill-helper";
 /// An image of another version that was loaded so long ago is removed; a younger one may be about to be used.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
+/// The role of the packet agent, as a label.
+const ROLE_PACKETS: &str = "firedrill.role=packets";
 /// How often a helper comes, when its image went between the load and the start.
 const TRIES: usize = 3;
 
@@ -150,6 +155,19 @@ impl Docker {
             }
             StartExecResults::Detached => Err(refused("the engine did not attach to the command".into())),
         }
+    }
+
+    /// Ends every agent beside a container; with an agent its rules go, by the kernel's hand.
+    pub(super) async fn remove_agents(&self, owner: &ContainerId) -> Result<OpOutcome, ContainerError> {
+        let label = format!("{BESIDE_LABEL}={}", owner.id);
+        let filters = HashMap::from([("label", vec![label.as_str(), ROLE_PACKETS])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.ask(self.client.list_containers(Some(options))).await?;
+        let ids: Vec<String> = found.into_iter().filter_map(|one| one.id).collect();
+        for id in &ids {
+            self.remove_container(id).await?;
+        }
+        Ok(if ids.is_empty() { OpOutcome::Already } else { OpOutcome::Done })
     }
 
     /// Attached before it starts, so that none of its words is missed.

@@ -36,6 +36,10 @@ impl Docker {
             Op::Exec { command, user } => self.exec(id, command, user).await,
             Op::Begin { work } => self.begin(id, work).await,
             Op::End { work } => self.end(id, work).await,
+            Op::Packets(_) => {
+                Err(ContainerError::Conflict("packets are changed by an agent, not by the engine".into()))
+            }
+            Op::FreePackets { owner } => self.remove_agents(&owner).await,
             Op::AwaitHealthy { within } => self.await_healthy(id, within).await,
         }
     }

@@ -1,7 +1,9 @@
 //! The state of the twin and how operations change it, in the order and with the refusals of a real engine.
 
+use super::agent::Standing;
 use crate::container::{
-    Attachment, Container, ContainerError, EngineEvent, EngineInfo, Health, Holder, Op, OpOutcome, State, Watch,
+    Attachment, Container, ContainerError, EngineEvent, EngineInfo, Health, Holder, NewHelper, Op, OpOutcome, State,
+    Watch, helper::Namespace,
 };
 use crate::{agent::work::Work, units::Span};
 use jiff::Timestamp;
@@ -51,6 +53,12 @@ pub(super) struct World {
     pub(super) locks: BTreeMap<String, Holder>,
     /// Work that is under way, by container.
     pub(super) works: Vec<(String, Work)>,
+    /// Agents by id.
+    agents: BTreeMap<String, Standing>,
+    /// Packet faults put in place by an operation rather than by an agent, by the owner of the network.
+    packets: BTreeMap<String, usize>,
+    pub(super) agent_refuses: Option<String>,
+    pub(super) no_traffic: bool,
     lost: bool,
     starts: u32,
 }
@@ -129,7 +137,75 @@ impl World {
                 self.works.retain(|(on, one)| on != id || one != work);
                 Ok(if self.works.len() < before { OpOutcome::Seen("ended".into()) } else { OpOutcome::Already })
             }
+            Op::Packets(fault) => {
+                *self.packets.entry(fault.owner.id.clone()).or_default() += 1;
+                Ok(OpOutcome::Done)
+            }
+            Op::FreePackets { owner } => {
+                let some = self.packet_faults(&owner.id) > 0;
+                self.packets.remove(&owner.id);
+                self.remove_agents(&owner.id);
+                Ok(if some { OpOutcome::Done } else { OpOutcome::Already })
+            }
             Op::AwaitHealthy { .. } => Ok(OpOutcome::Done),
+        }
+    }
+
+    /// Whether a helper can be started.
+    pub(super) fn can_help(&self, new: &NewHelper) -> Result<(), ContainerError> {
+        match &new.network {
+            _ if new.role != "packets" => {
+                let message = format!("the twin has no helper `{}`", new.role);
+                Err(ContainerError::Refused { status: 501, message })
+            }
+            Namespace::Of(owner) if self.get(owner)?.state != State::Running => {
+                Err(ContainerError::Conflict("cannot join the network of a container that does not run".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A new agent; its id.
+    pub(super) fn stand(&mut self, agent: Standing) -> String {
+        self.starts += 1;
+        let id = format!("agent-{}", self.starts);
+        self.agents.insert(id.clone(), agent);
+        id
+    }
+
+    /// An agent ends, and what it had put in place with it.
+    pub(super) fn fall(&mut self, id: &str) {
+        self.agents.remove(id);
+    }
+
+    pub(super) fn remove_agents(&mut self, owner: &str) {
+        self.agents.retain(|_, agent| agent.owner != owner);
+    }
+
+    pub(super) fn fire(&mut self, agent: &str, fault: u8) {
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.fired.insert(fault);
+        }
+    }
+
+    pub(super) fn free(&mut self, agent: &str, fault: u8) {
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.fired.remove(&fault);
+        }
+    }
+
+    /// What is in place on the network of a container.
+    pub(super) fn packet_faults(&self, owner: &str) -> usize {
+        let agents = self.agents.values().filter(|agent| agent.owner == owner);
+        agents.map(|agent| agent.fired.len()).sum::<usize>() + self.packets.get(owner).copied().unwrap_or(0)
+    }
+
+    /// A network goes with its container: agents stay in it, and hit nobody.
+    fn lose_network(&mut self, owner: &str) {
+        self.packets.remove(owner);
+        for agent in self.agents.values_mut().filter(|agent| agent.owner == owner) {
+            agent.fired.clear();
+            agent.owner = format!("{owner} before");
         }
     }
 
@@ -140,6 +216,7 @@ impl World {
         }
         ended(container, code);
         self.works.retain(|(on, _)| on != id);
+        self.lose_network(id);
         for action in actions {
             self.event(id, action, (*action == "die").then_some(code), now);
         }
@@ -232,6 +309,7 @@ impl World {
             container.state = State::Restarting;
         }
         self.works.retain(|(on, _)| *on != id);
+        self.lose_network(&id);
         self.event(&id, "die", Some(code), now);
         again.then_some(id)
     }

@@ -8,6 +8,7 @@ use super::{
     timeline::{self, Row},
 };
 use crate::{
+    agent::protocol::Counters,
     analysis::{FaultFindings, FaultOn, Figure, Interval, Operation, Value},
     container::Op,
     event::Limits,
@@ -201,7 +202,7 @@ fn fault(look: &Look<'_>, fault: &FaultFindings) -> FaultRecord {
     FaultRecord {
         label: fault.label.clone(),
         times: times(look, fault),
-        proofs: fault.containers.iter().map(|c| proof(look, c)).collect(),
+        proofs: fault.containers.iter().flat_map(|c| [Some(proof(look, c)), touched(look, c)]).flatten().collect(),
         operations: operations.into_iter().map(|(c, o)| operation(look, c, o)).collect(),
     }
 }
@@ -252,6 +253,37 @@ fn proof(look: &Look<'_>, on: &FaultOn) -> Fact {
     Fact { name: on.container.clone(), text: format!("{applied}{worked}; {undone}"), evidence: look.cite(&evidence) }
 }
 
+/// What became of packets, as an agent counted.
+fn touched(look: &Look<'_>, on: &FaultOn) -> Option<Fact> {
+    let packets = on.packets.as_ref()?;
+    let name = format!("{}, packets", on.container);
+    Some(Fact { name, text: packet_words(&packets.counters), evidence: look.cite(&packets.evidence) })
+}
+
+/// `1,204 met by its rules; 1,204 delayed; delay median 50 ms, p99 51 ms`.
+fn packet_words(counters: &Counters) -> String {
+    let counts = [
+        (counters.cut, "ended"),
+        (counters.delayed, "delayed"),
+        (counters.dropped, "lost"),
+        (counters.overflowed, "dropped by a full queue"),
+        (counters.duplicated, "doubled"),
+        (counters.corrupted, "damaged"),
+        (counters.reordered, "let past others"),
+        (counters.early, "let go early"),
+        (counters.unsent, "not sent by the kernel"),
+        (counters.leaked, "got past the agent"),
+    ];
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    let mut parts = vec![format!("{} met by its rules", quantity::count(counters.hit))];
+    parts.extend(some.map(|(count, what)| format!("{} {what}", quantity::count(count))));
+    if let Some(spread) = counters.achieved.as_ref().filter(|_| counters.delayed > 0) {
+        let [p50, p99, max] = [spread.p50, spread.p99, spread.max].map(quantity::span);
+        parts.push(format!("delay achieved: median {p50}, p99 {p99}, at most {max}"));
+    }
+    parts.join("; ")
+}
+
 fn operation(look: &Look<'_>, on: &FaultOn, operation: &Operation) -> OperationRow {
     OperationRow {
         when: look.when(operation.sent),
@@ -280,6 +312,8 @@ fn op_words(op: &Op) -> String {
         }
         Op::Begin { work } => work.to_string(),
         Op::End { work } => format!("end: {work}"),
+        Op::Packets(fault) => fault.to_string(),
+        Op::FreePackets { .. } => "let packets go as before".into(),
         Op::AwaitHealthy { within } => format!("wait until healthy, at most {within}"),
     }
 }

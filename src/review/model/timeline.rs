@@ -142,6 +142,18 @@ fn fault_words(look: &Look<'_>, what: &Happening) -> String {
         Happening::FaultEnded { fault, container, by } => {
             format!("{} on {container} ended without the runner: {by}", capital(label(fault)))
         }
+        Happening::FaultLost { fault, container, why } => {
+            format!("{} on {container} lost its hold: {}", capital(label(fault)), end_of_sentence(why))
+        }
+        Happening::FaultBack { fault, container } => {
+            format!("{} is in place again on {container}", capital(label(fault)))
+        }
+        Happening::PeersMoved { fault, container, peers } => {
+            format!("{} on {container} follows its other ends to {}", capital(label(fault)), list(peers, 4))
+        }
+        Happening::AgentTrouble { container, why } => {
+            format!("The agent beside {container}: {}", end_of_sentence(why))
+        }
         Happening::OperationFailed { fault, undo, container, error } => {
             let of = if *undo { "the undo of " } else { "" };
             format!("An operation of {of}{} on {container} was refused: {}", label(fault), end_of_sentence(error))

@@ -198,6 +198,14 @@ pub fn why(look: &Look<'_>, why: &Why) -> String {
             format!("{} was in place, and its target never met it.", capital(look.fault_label(*fault)))
         }
         Why::TouchedNothing => "No fault touched anything.".into(),
+        Why::NoPackets { fault } => {
+            format!("{} was in place, and no packet that it is about came by.", capital(look.fault_label(*fault)))
+        }
+        Why::Leaked { fault, share } => format!(
+            "{} of the packets that {} is about got past it; over 1% tells too little.",
+            quantity::share(*share),
+            look.fault_label(*fault)
+        ),
         Why::UnknownTicks { probe, phase, share, behind } => format!(
             "{}{} of the time {} nothing certain is known of {}; over 5% tells too little.",
             if *behind { "The generator was behind: for " } else { "For " },

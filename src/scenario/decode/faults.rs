@@ -31,12 +31,15 @@ impl Decoder {
 
     fn fault(&mut self, item: &Node) -> Option<FaultEntry> {
         let (entry, fault) = item.entries().iter().find_map(|entry| Some((entry, self.settings(entry)?)))?;
-        let target = entry.node.get("target").and_then(|node| self.target(node)).unwrap_or_default();
+        let targets = match &fault {
+            Fault::Partition(partition) => partition.sides(),
+            _ => entry.node.get("target").and_then(|node| self.target(node)).into_iter().collect(),
+        };
         let length = value(item, "for");
         if let Some(held) = item.entry("for").filter(|_| !fault.held()) {
             self.not_held(held, &fault);
         }
-        Some(FaultEntry { place: entry.place, fault, target, at: value(item, "at").unwrap_or(Span::ZERO), length })
+        Some(FaultEntry { place: entry.place, fault, targets, at: value(item, "at").unwrap_or(Span::ZERO), length })
     }
 
     /// `None`: not a fault, or nothing that can be read.
@@ -61,12 +64,14 @@ impl Decoder {
             "stop" => Fault::Stop { grace: value(node, "grace") },
             "restart" => Fault::Restart { grace: value(node, "grace"), one_by_one: self.one_by_one(node) },
             "pause" => Fault::Pause,
-            "disconnect" => Fault::Disconnect { network: text(node, "network").unwrap_or_default() },
+            "disconnect" if node.get("via").is_some() => {
+                Fault::Disconnect { network: text(node, "network").unwrap_or_default() }
+            }
             "exec" => {
                 let undo = node.get("undo").filter(|undo| undo.text().is_none()).map(|_| texts(node, "undo"));
                 Fault::Exec { command: texts(node, "command"), user: text(node, "user"), undo }
             }
-            _ => return None,
+            _ => return self.packet_fault(entry),
         };
         Some(fault)
     }

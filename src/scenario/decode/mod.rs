@@ -4,6 +4,7 @@
 mod expect;
 mod faults;
 pub mod limits;
+mod packets;
 mod requests;
 mod targets;
 

@@ -1,14 +1,13 @@
 //! `faults:`
 
-use super::{defaulted, optional, required};
+use super::{defaulted, optional, packets, required};
 use crate::scenario::{
     form::{Choice, Form, Key, Shape},
     leaf,
 };
 
 /// Faults that are designed, and come with the agent.
-pub const LATER: &[&str] =
-    &["delay", "loss", "duplicate", "corrupt", "reorder", "rate", "partition", "blackhole", "reject", "dns"];
+pub const LATER: &[&str] = &["dns"];
 
 /// One fault on the timeline.
 pub static FAULT: Shape = Shape {
@@ -73,8 +72,47 @@ pub static FAULT: Shape = Shape {
             optional(
                 "disconnect",
                 Form::Map(&DISCONNECT),
-                "Off one network.",
-                "{ target: api, network: shop_back, via: docker }",
+                "Off one network: a cut of its packets, or with `via: docker` through the engine.",
+                "{ target: api, network: shop_back }",
+            ),
+            optional(
+                "delay",
+                Form::Map(&packets::DELAY),
+                "Packets come late.",
+                "{ target: api, to: store, time: 200ms }",
+            ),
+            optional("loss", Form::Map(&packets::LOSS), "Packets get lost by chance.", "{ target: api, percent: 10% }"),
+            optional(
+                "duplicate",
+                Form::Map(&packets::DUPLICATE),
+                "Packets come twice.",
+                "{ target: api, percent: 5% }",
+            ),
+            optional("corrupt", Form::Map(&packets::CORRUPT), "Packets are damaged.", "{ target: api, percent: 1% }"),
+            optional(
+                "reorder",
+                Form::Map(&packets::REORDER),
+                "Packets overtake each other.",
+                "{ target: api, percent: 25%, delay: 20ms }",
+            ),
+            optional("rate", Form::Map(&packets::RATE), "The link is slow.", "{ target: api, bandwidth: 1Mbit/s }"),
+            optional(
+                "partition",
+                Form::Map(&packets::PARTITION),
+                "Groups of containers do not reach each other.",
+                "{ between: [primary, replica] }",
+            ),
+            optional(
+                "blackhole",
+                Form::Map(&packets::BLACKHOLE),
+                "Packets vanish: nobody answers, and nobody says so.",
+                "{ target: api, to: store, ports: 6379 }",
+            ),
+            optional(
+                "reject",
+                Form::Map(&packets::REJECT),
+                "Packets are refused: TCP by a reset, others by ICMP.",
+                "{ target: api, to: store, ports: 6379 }",
             ),
             optional(
                 "exec",
@@ -118,7 +156,7 @@ pub static FAULT: Shape = Shape {
     pattern: None,
 };
 
-const TARGET: Key = required("target", Form::Leaf(&leaf::NAME), "Which target it hits.", "cache");
+pub(super) const TARGET: Key = required("target", Form::Leaf(&leaf::NAME), "Which target it hits.", "cache");
 const GRACE: Key = optional(
     "grace",
     Form::Leaf(&leaf::SPAN),
@@ -177,10 +215,10 @@ static DISCONNECT: Shape = Shape {
             "The network's name, as the engine knows it (`shop_back`).",
             "shop_back",
         ),
-        required(
+        optional(
             "via",
             Form::Leaf(&leaf::VIA),
-            "How: `docker` takes it off through the engine; a cut by packets, which can be undone exactly, comes in a later version. `firedrill plan` lists what cannot be given back exactly (a dynamic address, for one).",
+            "Without it, an agent cuts all packets of the container's own addresses on that network, which is undone exactly. `docker` takes it off through the engine; `firedrill plan` lists what cannot be given back then (a dynamic address, for one).",
             "docker",
         ),
     ],

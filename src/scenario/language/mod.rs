@@ -3,6 +3,7 @@
 
 mod expect;
 mod faults;
+mod packets;
 mod probes;
 mod targets;
 

@@ -3,7 +3,10 @@
 
 use super::{ANY_SIGNAL, Leaf, SIGNAL};
 use crate::{
-    agent::work::fill::Amount,
+    agent::{
+        traffic::{Block, Ports},
+        work::fill::Amount,
+    },
     event::Comparison,
     load::StatusRange,
     scenario::diagnostics::nearest,
@@ -292,7 +295,54 @@ pub(super) fn via(text: &str) -> Result<(), String> {
     if text == "docker" {
         return Ok(());
     }
-    Err(format!("`{text}` is not `docker`\na cut by packets, which can be undone exactly, comes in a later version"))
+    Err(format!(
+        "`{text}` is not `docker`\nwithout `via`, an agent cuts the packets of that network, which is undone exactly"
+    ))
+}
+
+/// One of the words of a leaf.
+pub(super) fn word(text: &str, leaf: &Leaf) -> Result<(), String> {
+    let known = leaf.words.iter().any(|(word, _)| *word == text);
+    if known { Ok(()) } else { Err(unknown_word(text, leaf)) }
+}
+
+pub(super) fn peer(text: &str) -> Result<(), String> {
+    if text.contains(['/', ':']) || text.parse::<std::net::IpAddr>().is_ok() {
+        return text.parse::<Block>().map(drop);
+    }
+    name(text).map_err(|_| {
+        format!(
+            "`{text}` is no target, address or block of addresses\nwrite `store`, `10.0.0.0/8`, or `{{ host: api.example.com }}`"
+        )
+    })
+}
+
+pub(super) fn ports(text: &str) -> Result<(), String> {
+    let read = text.parse::<Ports>().map_err(|e| format!("{e}; write it like `5432` or `8000-8100`"))?;
+    if read.first == 0 { Err("port 0 is no port; they go from 1 to 65535".into()) } else { Ok(()) }
+}
+
+/// Reads `20% of connections`; true for connections, false for packets.
+pub fn part(text: &str) -> Result<(Percent, bool), String> {
+    let wrong = || {
+        format!("`{text}` is no share of connections or packets; write it like `20% of connections` or `5% of packets`")
+    };
+    let (share, whose) = text.split_once(" of ").ok_or_else(wrong)?;
+    let percent: Percent = share.trim().parse().map_err(|e: crate::units::UnitError| e.to_string())?;
+    match whose.trim() {
+        _ if percent == Percent(0.0) => Err("0% of anything is no fault".into()),
+        "connections" => Ok((percent, true)),
+        "packets" => Ok((percent, false)),
+        _ => Err(wrong()),
+    }
+}
+
+pub(super) fn host(text: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-.:_".contains(c);
+    if !text.is_empty() && text.len() <= 253 && text.chars().all(good) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a host's name; write it without scheme and path, like `api.example.com`"))
 }
 
 pub(super) fn one_by_one(text: &str) -> Result<(), String> {

@@ -17,7 +17,8 @@ pub(super) fn check(root: &Node, scenario: &Scenario) -> Vec<Diagnostic> {
 }
 
 fn collide(a: &FaultEntry, b: &FaultEntry) -> bool {
-    a.target == b.target && !a.target.is_empty() && same_claim(&a.fault, &b.fault) && overlap(a, b)
+    let shared = a.targets.iter().any(|name| !name.is_empty() && b.targets.contains(name));
+    shared && same_claim(&a.fault, &b.fault) && overlap(a, b)
 }
 
 fn same_claim(a: &Fault, b: &Fault) -> bool {
@@ -25,6 +26,7 @@ fn same_claim(a: &Fault, b: &Fault) -> bool {
         Fault::Kill { .. } | Fault::Crash { .. } | Fault::Signal { .. } | Fault::Stop { .. } => true,
         Fault::Restart { .. } | Fault::Pause | Fault::Burn(_) => true,
         Fault::Squeeze { .. } | Fault::Disconnect { .. } | Fault::Exec { .. } => false,
+        Fault::Packets(_) | Fault::Partition(_) => false,
     };
     match (a, b) {
         (Fault::Burn(a), Fault::Burn(b)) => a == b,
@@ -53,7 +55,7 @@ fn explain(root: &Node, earlier: &FaultEntry, later: &FaultEntry) -> Diagnostic 
         "`{}` and `{}` of `{}` cannot be at the same time",
         earlier.fault.kind(),
         later.fault.kind(),
-        later.target
+        later.targets.join("`, `")
     );
     let faults = root.get("faults").map(Node::items).unwrap_or_default();
     let span = |entry: &FaultEntry| {
