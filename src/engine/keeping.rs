@@ -24,7 +24,7 @@ use tokio::{
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a keeper that was lost is looked for.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long its end may take.
 const END_WITHIN: Duration = Duration::from_secs(8);
 

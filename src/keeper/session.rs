@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     agent::protocol::{ReadError, read},
-    container::{ContainerId, Containers},
+    container::{ContainerError, ContainerId, Containers},
 };
 use std::{
     io::{BufReader, Read},
@@ -15,9 +15,13 @@ use std::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-/// How long a keeper waits for the first word: of a runner that has just made it, or that finds it again after
-/// the engine was started anew.
+/// How long a keeper waits for the first word of the runner that has just made it.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// How long a keeper that was started again waits for a runner that lives, and looks for it all the time.
+pub const AGAIN_WITHIN: Duration = Duration::from_secs(5);
+/// After so long a silence the engine is asked whether it lives: it carries the runner's words, and dies without
+/// ending the stream.
+pub const QUIET: Duration = Duration::from_secs(3);
 /// The longest silence of a runner that lives. Its death is told by the end of the stream, at once.
 pub const SILENCE: Duration = Duration::from_secs(10);
 /// How long a run that was asked to stop may take to undo by itself.
@@ -96,11 +100,21 @@ impl Session<'_> {
         if self.list.is_over() {
             return Some(End::Over);
         }
-        let mut until = Instant::now() + HELLO_WITHIN;
-        let mut stopping = false;
+        let first = if self.list.hello().is_some() { AGAIN_WITHIN } else { HELLO_WITHIN };
+        let mut until = Instant::now() + first;
+        let (mut stopping, mut asked) = (false, false);
         loop {
-            match tokio::time::timeout_at(until, heard.recv()).await {
+            let quiet = Instant::now() + QUIET;
+            let patience = if asked { until } else { until.min(quiet) };
+            match tokio::time::timeout_at(patience, heard.recv()).await {
+                Err(_) if Instant::now() < until => {
+                    asked = true;
+                    if let Err(ContainerError::Unreachable { detail, .. }) = self.containers.clock().await {
+                        return Some(End::Later(detail));
+                    }
+                }
                 Ok(Some(Heard::Command(command))) => {
+                    asked = false;
                     if let Some(end) = self.command(command).await {
                         return Some(end);
                     }

@@ -16,6 +16,7 @@ mod network;
 mod packets;
 mod page;
 mod plan;
+mod proof;
 mod readme;
 mod rebuild;
 mod recover;

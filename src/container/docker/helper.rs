@@ -22,6 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{TryRng, rngs::SysRng};
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -33,6 +35,10 @@ use tokio::{
 
 /// The repository of the images; their tag is part of a digest.
 const REPOSITORY: &str = "firedrill-helper";
+/// On an image: the mark of its program's build.
+const BUILD_LABEL: &str = "firedrill.build";
+/// That mark lies among the first bytes of a program.
+const MARK_WITHIN: u64 = 1 << 16;
 /// An image of another version that was loaded so long ago is removed; a younger one may be about to be used.
 const OLD: SignedDuration = SignedDuration::from_hours(1);
 /// The role of the packet agent, as a label.
@@ -73,14 +79,28 @@ impl Docker {
     /// # Errors
     /// `Refused` if the engine runs on another architecture, or the program cannot be read; else the engine's.
     pub async fn helper_image(&self) -> Result<String, ContainerError> {
+        fits(&self.info.arch)?;
+        if let Some(tag) = self.known_helper().await {
+            return Ok(tag);
+        }
         let packed = self.program.image.get_or_try_init(|| self.pack_helper()).await?;
         let id = self.load(&packed.tag, packed.archive.clone()).await?;
         self.forget_old_helpers(&id).await;
         Ok(packed.tag.clone())
     }
 
+    /// The image of this very build, if the engine has it. A build is known by its linker's mark, which costs less to
+    /// read than a program to pack.
+    async fn known_helper(&self) -> Option<String> {
+        let mut beginning = Vec::new();
+        File::open(&self.program.path).ok()?.take(MARK_WITHIN).read_to_end(&mut beginning).ok()?;
+        let mark = image::build_id(&beginning)?;
+        let tag = tag(&mark);
+        let found = self.ask(self.client.inspect_image(&tag)).await.ok()?;
+        (found.config?.labels?.get(BUILD_LABEL) == Some(&mark)).then_some(tag)
+    }
+
     async fn pack_helper(&self) -> Result<Packed, ContainerError> {
-        fits(&self.info.arch)?;
         let path = self.program.path.clone();
         let packing = tokio::task::spawn_blocking(move || pack(&path));
         let packed = packing.await.map_err(|died| refused(format!("packing the helper image died: {died}")))?;
@@ -207,14 +227,21 @@ fn pack(program: &Path) -> std::io::Result<Packed> {
     let files = image::program(program, "firedrill")?;
     let env = image::library_path(&files).map(|path| format!("LD_LIBRARY_PATH={path}"));
     let layer = image::layer(&files)?;
-    let tag = format!("{REPOSITORY}:{}", layer.trim_start_matches("sha256:").get(..12).unwrap_or("latest"));
+    let mark = files.first().and_then(|program| image::build_id(&program.content));
+    let tag = tag(mark.as_deref().unwrap_or(layer.trim_start_matches("sha256:")));
+    let mut labels = BTreeMap::from([(HELPER_IMAGE_LABEL.into(), layer), (RUN_LABEL.into(), "helper".into())]);
+    labels.extend(mark.map(|mark| (BUILD_LABEL.into(), mark)));
     let recipe = image::Recipe {
         tag: tag.clone(),
         entrypoint: vec!["/firedrill".into()],
         env: env.into_iter().collect(),
-        labels: BTreeMap::from([(HELPER_IMAGE_LABEL.into(), layer), (RUN_LABEL.into(), "helper".into())]),
+        labels,
     };
     Ok(Packed { tag, archive: image::pack(&recipe, &files)? })
+}
+
+fn tag(of: &str) -> String {
+    format!("{REPOSITORY}:{}", of.get(..12).unwrap_or(of))
 }
 
 /// `firedrill-agent-1f2e3d4c`

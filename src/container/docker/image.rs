@@ -195,6 +195,36 @@ pub fn interpreter(elf: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
 }
 
+/// The mark that a linker gives every build of its own (a GNU build id), in hexadecimal digits; `None` if there is
+/// none in this beginning of an ELF program.
+pub fn build_id(elf: &[u8]) -> Option<String> {
+    const PT_NOTE: usize = 4;
+    const NT_GNU_BUILD_ID: usize = 3;
+    let number = |at: usize, len: usize| {
+        let bytes = elf.get(at..at.checked_add(len)?)?;
+        Some(bytes.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte)) as usize)
+    };
+    if elf.get(..6)? != b"\x7fELF\x02\x01" {
+        return None;
+    }
+    let (headers, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    for header in (0..count).map(|i| headers + i * size).filter(|at| number(*at, 4) == Some(PT_NOTE)) {
+        let (mut at, length) = (number(header + 8, 8)?, number(header + 32, 8)?);
+        let end = at.checked_add(length)?;
+        while at + 12 <= end {
+            let (name, text, kind) = (number(at, 4)?, number(at + 4, 4)?, number(at + 8, 4)?);
+            let body = at + 12 + name.next_multiple_of(4);
+            if kind == NT_GNU_BUILD_ID && elf.get(at + 12..at + 16)? == b"GNU\0" {
+                return Some(
+                    elf.get(body..body.checked_add(text)?)?.iter().map(|byte| format!("{byte:02x}")).collect(),
+                );
+            }
+            at = body + text.next_multiple_of(4);
+        }
+    }
+    None
+}
+
 /// The libraries of this very process: those that its program, which is the one being packed, was linked with.
 fn mapped_libraries(loader: &str) -> io::Result<Vec<File>> {
     let real_loader = fs::canonicalize(loader)?;
@@ -233,5 +263,13 @@ mod tests {
         assert!(interpreter(&shell).is_some_and(|loader| loader.contains("ld-")), "no loader in /bin/sh");
         assert_eq!(interpreter(b"#!/bin/sh\n"), None);
         assert_eq!(interpreter(&shell[..40]), None);
+    }
+
+    #[test]
+    fn a_build_is_known_by_its_mark() {
+        let ourselves = fs::read("/proc/self/exe").unwrap();
+        let mark = build_id(&ourselves[..1 << 16]);
+        assert!(mark.as_ref().is_none_or(|mark| mark.len() >= 16), "{mark:?}");
+        assert_eq!((build_id(b"#!/bin/sh\n"), build_id(&ourselves[..40])), (None, None));
     }
 }

@@ -72,7 +72,8 @@ impl Docker {
             let useless = match &orphan.role {
                 Role::Lock(target) => self.is_gone(target).await,
                 Role::Helper => !orphan.running,
-                Role::Keeper => false,
+                // One that has ended without its end knows something that `recover` wants.
+                Role::Keeper => !orphan.begun,
             };
             if useless {
                 self.remove_container(&orphan.id).await?;

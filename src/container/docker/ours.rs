@@ -24,6 +24,8 @@ pub struct Ours {
     pub role: Role,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it was ever started.
+    pub begun: bool,
     /// Who made it, if it says so.
     pub holder: Option<Holder>,
 }
@@ -116,6 +118,7 @@ fn read(found: ContainerSummary) -> Option<Ours> {
         name: found.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned())?,
         role,
         running: found.state.is_some_and(running),
+        begun: found.state != Some(ContainerSummaryStateEnum::CREATED),
         holder: labels.remove(lock::RUNNER_LABEL).map(|runner| Holder { run: run.clone(), runner }),
         run,
     })
