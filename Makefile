@@ -43,8 +43,8 @@ ALONE := demo:: stack:: truth:: truth_outage:: rebuild:: load::a_frozen_server_i
 test:
 	@bash .ci/ready build docker
 	@$(MAKE) --no-print-directory check
-	$(CARGO) test --locked -- $(addprefix --skip ,$(ALONE))
-	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked -- --test-threads 1 $(ALONE)
+	@CARGO=$(CARGO) bash .ci/test -- $(addprefix --skip ,$(ALONE))
+	@CARGO=$(CARGO) FIREDRILL_TEST_QUIET=1 bash .ci/test -- --test-threads 1 $(ALONE)
 
 truth:
 	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked --test it truth_outage:: -- --test-threads 1 --nocapture
