@@ -4,6 +4,7 @@
 //! what it promises. Every figure is printed (`--nocapture`).
 
 mod checker;
+mod cost;
 mod dns;
 mod lab;
 mod names;

@@ -140,6 +140,34 @@ pub fn bulk(from: &Side, to: &Side, address: &str, time: Duration) -> f64 {
     measured
 }
 
+/// Sends datagrams as fast as it goes, for a while: how many were sent, and how many arrived.
+pub fn flood(from: &Side, to: &Side, address: &str, size: usize, time: Duration) -> (u64, u64) {
+    let address = SocketAddr::new(address.parse().expect("an address"), PORT);
+    let (ready, is_ready) = channel();
+    let receiver = to.spawn(move || {
+        let socket = bound(address);
+        socket.set_read_timeout(Some(SILENCE)).expect("set");
+        ready.send(()).expect("somebody waits");
+        let (mut buffer, mut count) = ([0; 2048], 0);
+        let start = Instant::now();
+        while start.elapsed() < time + SILENCE && socket.recv(&mut buffer).is_ok() {
+            count += 1;
+        }
+        count
+    });
+    is_ready.recv().expect("ready");
+    let sender = from.spawn(move || {
+        let socket = bound("0.0.0.0:0".parse().expect("any"));
+        socket.connect(address).expect("connected");
+        let (payload, start, mut count) = (vec![b'x'; size - 28], Instant::now(), 0);
+        while start.elapsed() < time {
+            count += u64::from(socket.send(&payload).is_ok());
+        }
+        count
+    });
+    (sender.join().expect("sent"), receiver.join().expect("received"))
+}
+
 /// How a TCP connection attempt ends, and how long that takes.
 pub fn connect(from: &Side, address: &str, port: u16) -> (Option<ErrorKind>, Duration) {
     let address = SocketAddr::new(address.parse().expect("an address"), port);

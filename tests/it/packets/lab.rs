@@ -1,5 +1,6 @@
 //! Two network namespaces of the test's own, joined by a cable, and an agent in the first.
 
+use super::cost::machine_cpu;
 use firedrill::agent::protocol::{Command, Counters, Effect, FaultId, Receipt, VERSION, line};
 use firedrill::agent::traffic::Traffic;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -74,6 +75,7 @@ impl Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let alone = File::create(std::env::temp_dir().join("firedrill-test-packets.lock")).expect("a lock file");
         rustix::fs::flock(&alone, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+        await_quiet();
         let name = format!("fdt-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let side = |end: &str, v4, v6| Side { namespace: format!("{name}{end}"), v4, v6 };
         let lab =
@@ -99,12 +101,32 @@ impl Lab {
     }
 }
 
+/// Where times are held to what is promised, the machine must be idle: waits for that, half a minute at most, and says
+/// how it was.
+fn await_quiet() {
+    if std::env::var_os("FIREDRILL_QUIET").is_none() {
+        return;
+    }
+    let (mut busy, mut looks) = (1.0, 0);
+    while busy > 0.05 && looks < 60 {
+        let before = machine_cpu();
+        thread::sleep(Duration::from_millis(500));
+        (busy, looks) = ((machine_cpu() - before) / 0.5, looks + 1);
+    }
+    println!("others use {:.0} % of a CPU (waited {:.1} s)", busy * 100.0, f64::from(looks) / 2.0);
+}
+
 impl Drop for Lab {
     fn drop(&mut self) {
         for side in [&self.target, &self.peer] {
             let _ = process::Command::new("ip").args(["netns", "del", &side.namespace]).status();
         }
     }
+}
+
+/// The program whose engine is tested: another build of it (a release) if `FIREDRILL_BIN` says so.
+fn binary() -> String {
+    std::env::var("FIREDRILL_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_firedrill").into())
 }
 
 /// A real agent process.
@@ -131,7 +153,7 @@ impl Agent {
     fn within(enter: &[&str], terms: &[&str]) -> Agent {
         let mut child = process::Command::new(enter[0])
             .args(&enter[1..])
-            .args([env!("CARGO_BIN_EXE_firedrill"), "agent"])
+            .args([binary().as_str(), "agent"])
             .args(terms)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -164,14 +186,18 @@ impl Agent {
         }
     }
 
-    /// Arms and fires a fault, from its JSON.
-    pub fn fault(&mut self, number: u8, traffic: &str, effect: &str) {
+    /// Arms a fault, from its JSON.
+    pub fn arm(&mut self, number: u8, traffic: &str, effect: &str) {
         let traffic: Traffic = serde_json::from_str(traffic).expect("traffic");
         let effect: Effect = serde_json::from_str(effect).expect("an effect");
-        let fault = FaultId(number);
-        self.say(&Command::Arm { fault, traffic, effect, seed: 7 });
+        self.say(&Command::Arm { fault: FaultId(number), traffic, effect, seed: 7 });
         self.wait(|receipt| matches!(receipt, Receipt::Armed { .. }).then_some(()));
-        self.say(&Command::Fire { fault });
+    }
+
+    /// Arms and fires a fault, from its JSON.
+    pub fn fault(&mut self, number: u8, traffic: &str, effect: &str) {
+        self.arm(number, traffic, effect);
+        self.say(&Command::Fire { fault: FaultId(number) });
         self.wait(|receipt| matches!(receipt, Receipt::Fired { .. }).then_some(()));
     }
 
@@ -182,6 +208,23 @@ impl Agent {
             Receipt::Undone { counters, .. } => Some((**counters).clone()),
             _ => None,
         })
+    }
+
+    /// CPU time of all its threads so far, in seconds.
+    pub fn cpu(&self) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let of = |task: std::io::Result<std::fs::DirEntry>| {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<f64>().ok()
+        };
+        tasks.filter_map(of).sum::<f64>() / 1e9
+    }
+
+    /// How much memory of its own it has (what is not shared with others), in KB.
+    pub fn memory_kb(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).expect("it runs");
+        let own = text.lines().filter(|line| line.starts_with("Private_"));
+        own.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
     }
 
     pub fn close_stdin(&mut self) {
