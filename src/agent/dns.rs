@@ -19,7 +19,7 @@ use super::traffic::{Direction, Ports, Protocol, Traffic};
 use crate::units::Span;
 use hickory_resolver::proto::rr::RecordType;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 /// The port of name servers.
 const PORT: Ports = Ports { first: 53, last: 53 };
@@ -122,9 +122,48 @@ impl Dns {
     }
 }
 
+impl fmt::Display for Dns {
+    /// `payments*: servfail, 200ms late`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.names.iter().map(Glob::to_string).collect();
+        let whose = if names.is_empty() { "all names".into() } else { names.join(", ") };
+        write!(f, "{whose}: ")?;
+        match &self.answer {
+            None => {}
+            Some(Answer::ServFail) => f.write_str("servfail")?,
+            Some(Answer::NxDomain) => f.write_str("nxdomain")?,
+            Some(Answer::Timeout) => f.write_str("no answer")?,
+            Some(Answer::Wrong(addresses)) => {
+                let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+                write!(f, "{}", addresses.join(", "))?;
+            }
+        }
+        match (&self.answer, self.delay) {
+            (_, Span::ZERO) => Ok(()),
+            (None, delay) => write!(f, "answers {delay} late"),
+            (Some(_), delay) => write!(f, ", {delay} late"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_read_as_words() {
+        for (text, words) in [
+            (
+                r#"{"names":["payments*","db"],"answer":"servfail","delay":"200ms"}"#,
+                "payments*, db: servfail, 200ms late",
+            ),
+            (r#"{"answer":{"wrong":["10.0.0.9","fd00::9"]}}"#, "all names: 10.0.0.9, fd00::9"),
+            (r#"{"answer":"timeout"}"#, "all names: no answer"),
+            (r#"{"delay":"1s"}"#, "all names: answers 1s late"),
+        ] {
+            assert_eq!(dns(text).to_string(), words);
+        }
+    }
 
     fn dns(text: &str) -> Dns {
         serde_json::from_str(text).expect("settings")

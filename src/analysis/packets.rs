@@ -96,6 +96,9 @@ fn add(sum: &mut Counters, one: Counters) {
     sum.cut += one.cut;
     sum.seen += one.seen;
     sum.meant += one.meant;
+    sum.queries += one.queries;
+    sum.matched += one.matched;
+    sum.answered += one.answered;
     sum.delayed += one.delayed;
     sum.dropped += one.dropped;
     sum.overflowed += one.overflowed;

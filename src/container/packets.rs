@@ -57,6 +57,11 @@ impl Display for PacketFault {
     /// `packets delayed by 200ms, to and from shop-store-1, tcp, its port 80`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whose = if self.to.is_empty() { "everybody".into() } else { listed(&self.to) };
+        if let Effect::Dns(_) = &self.effect {
+            let whom = if self.to.is_empty() { "any resolver" } else { &whose };
+            write!(f, "{}, asked of {whom}", words(&self.effect))?;
+            return which(&self.traffic, f);
+        }
         let way = match self.traffic.direction {
             Direction::Both => "to and from",
             Direction::Out => "to",
@@ -95,13 +100,13 @@ fn listed<T: Display>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// What becomes of packets: `delayed by 200ms`, `10% lost`, `dropped`.
+/// What becomes of packets: `delayed by 200ms`, `10% lost`, `dropped`; or of look-ups.
 pub fn words(effect: &Effect) -> String {
     match effect {
         Effect::Cut(Cut::Drop) => "dropped".into(),
         Effect::Cut(Cut::Reject) => "refused".into(),
         Effect::Shape(shape) => shaped(shape).join(", "),
-        Effect::Dns(_) => "of name look-ups answered otherwise".into(),
+        Effect::Dns(dns) => format!("look-ups of {dns}"),
     }
 }
 

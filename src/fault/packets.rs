@@ -1,5 +1,5 @@
 //! Faults of packets: `delay`, `loss`, `duplicate`, `corrupt`, `reorder`, `rate`, `blackhole`, `reject`, `partition`,
-//! and `disconnect` as a cut of one network. They lay hold of nothing, so several on one target compose.
+//! `dns`, and `disconnect` as a cut of one network. They lay hold of nothing, so several on one target compose.
 //!
 //! A packet fault hits a network *namespace*: who shares it is hit as well, and an agent stands beside its owner.
 
@@ -51,6 +51,8 @@ pub enum PacketKind {
     Reject,
     /// Never, over one network.
     Disconnect,
+    /// Look-ups of names.
+    Dns,
 }
 
 impl PacketKind {
@@ -66,6 +68,7 @@ impl PacketKind {
             PacketKind::Blackhole => "blackhole",
             PacketKind::Reject => "reject",
             PacketKind::Disconnect => "disconnect",
+            PacketKind::Dns => "dns",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::container::{
 };
 use crate::{
     agent::{
+        dns::{Answer, Dns},
         protocol::{Cut, Effect},
         shape::{Shape, chance::Chance, loss::Loss},
         traffic::{Direction, Ports, Traffic},
@@ -121,6 +122,7 @@ fn some_packets() -> impl Strategy<Value = PacketSettings> {
         Just(Effect::Cut(Cut::Reject)),
         chance().prop_map(move |it| shape(Shape { loss: Some(Loss::Random(it)), ..Shape::default() })),
         chance().prop_map(move |it| shape(Shape { duplicate: Some(it), ..Shape::default() })),
+        Just(Effect::Dns(Box::new(Dns { answer: Some(Answer::ServFail), ..Dns::default() }))),
     ];
     let kind = prop::sample::select(vec![PacketKind::Blackhole, PacketKind::Loss, PacketKind::Reject]);
     let direction = prop::sample::select(vec![Direction::Both, Direction::Out, Direction::In]);

@@ -88,7 +88,10 @@ fn fault_terms(entry: &FaultEntry) -> FaultTerms {
 
 /// `delayed by 200ms, to store`.
 fn packets(settings: &PacketSettings) -> String {
-    let effect = words(&settings.effect);
+    let effect = match &settings.effect {
+        Effect::Dns(dns) => dns.to_string(),
+        effect => words(effect),
+    };
     if let Some(network) = &settings.network {
         return format!("from {network}");
     }

@@ -4,7 +4,10 @@ mod read;
 pub use read::{amount, any_signal, limit, named_target, part, regex, signal, status, url};
 
 use super::form::{Json, Leaf};
-use crate::units::{BitRate, Bytes, Cores, Percent, Span};
+use crate::{
+    agent::{dns::Glob, traffic::Block},
+    units::{BitRate, Bytes, Cores, Percent, Span},
+};
 use read::*;
 
 const NO_WORDS: &[(&str, &str)] = &[];
@@ -252,6 +255,40 @@ pub static DISTRIBUTION: Leaf = Leaf {
 pub static CUT: Leaf = Leaf {
     words: &[("drop", "silently"), ("reject", "with a TCP reset, or ICMP port unreachable")],
     ..leaf("cut", "`drop` or `reject`", |t| word(t, &CUT), None, &["drop"])
+};
+/// Names to look up.
+pub static NAMES: Leaf = Leaf {
+    about: "a name; `*` stands for any characters, `?` for one",
+    ..leaf(
+        "names",
+        "a name, with `*` and `?`",
+        unit::<Glob>,
+        Some(r"^[A-Za-z0-9._*?-]+$|\$\{"),
+        &["payments*", "db.example.com"],
+    )
+};
+/// What a resolver is made to say.
+pub static DNS_ANSWER: Leaf = Leaf {
+    words: &[
+        ("servfail", "the resolver cannot say"),
+        ("nxdomain", "there is no such name"),
+        ("timeout", "no answer at all"),
+        ("wrong", "the `addresses` given beside it"),
+    ],
+    ..leaf("dns-answer", "an answer", |t| word(t, &DNS_ANSWER), None, &["servfail"])
+};
+/// An address that a name leads to.
+pub static IP: Leaf = leaf("ip", "an address", ip, Some(r"^[0-9a-fA-F.:]+$|\$\{"), &["192.0.2.1", "2001:db8::1"]);
+/// Resolvers.
+pub static RESOLVER: Leaf = Leaf {
+    about: "an address, or a block of addresses",
+    ..leaf(
+        "resolver",
+        "an address or a block of addresses",
+        unit::<Block>,
+        Some(r"^[0-9a-fA-F.:/]+$|\$\{"),
+        &["127.0.0.11", "10.0.0.0/8"],
+    )
 };
 /// How fast a link is.
 pub static BIT_RATE: Leaf = Leaf {

@@ -61,6 +61,7 @@ fn every_fault_has_an_example_of_its_name() {
         "partition",
         "blackhole",
         "reject",
+        "dns",
     ];
     assert_eq!(kinds, all.map(String::from).into());
 }

@@ -12,6 +12,7 @@ mod faults;
 mod hour;
 mod keeper;
 mod load;
+mod names;
 mod network;
 mod packets;
 mod page;

@@ -112,6 +112,7 @@ fn its_faults_and_probes_are_those_of_the_schema() {
         "partition",
         "blackhole",
         "reject",
+        "dns",
     ];
     assert_eq!(first_column(&text, "| fault |"), set(faults));
     assert_eq!(first_column(&text, "| probe |"), set(["http", "tcp", "exec", "health"]));

@@ -263,6 +263,9 @@ fn touched(look: &Look<'_>, on: &FaultOn) -> Option<Fact> {
 /// `1,204 met by its rules; 1,204 delayed; delay median 50 ms, p99 51 ms`.
 fn packet_words(counters: &Counters) -> String {
     let counts = [
+        (counters.queries, "look-ups of names"),
+        (counters.matched, "of names that are meant"),
+        (counters.answered, "answered by the agent"),
         (counters.cut, "ended"),
         (counters.delayed, "delayed"),
         (counters.dropped, "lost"),

@@ -1,6 +1,7 @@
 //! A checked tree to the typed model. What the check has found wrong already is skipped in silence here; what only
 //! the meaning of the values can tell (an unknown target, a pattern that cannot be read) is reported.
 
+mod dns;
 mod expect;
 mod faults;
 pub mod limits;

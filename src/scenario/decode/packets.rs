@@ -42,6 +42,7 @@ impl Decoder {
             "blackhole" => (PacketKind::Blackhole, Effect::Cut(Cut::Drop)),
             "reject" => (PacketKind::Reject, Effect::Cut(Cut::Reject)),
             "disconnect" if node.get("via").is_none() => (PacketKind::Disconnect, Effect::Cut(Cut::Drop)),
+            "dns" => return Some(self.dns(node)),
             "partition" => return Some(Fault::Partition(self.partition(node))),
             _ => return None,
         };

@@ -1,13 +1,10 @@
 //! `faults:`
 
-use super::{defaulted, optional, packets, required};
+use super::{defaulted, dns, optional, packets, required};
 use crate::scenario::{
     form::{Choice, Form, Key, Shape},
     leaf,
 };
-
-/// Faults that are designed, and come with the agent.
-pub const LATER: &[&str] = &["dns"];
 
 /// One fault on the timeline.
 pub static FAULT: Shape = Shape {
@@ -115,6 +112,12 @@ pub static FAULT: Shape = Shape {
                 "{ target: api, to: store, ports: 6379 }",
             ),
             optional(
+                "dns",
+                Form::Map(&dns::DNS),
+                "Names are not found, found late, or lead elsewhere.",
+                "{ target: api, names: payments*, answer: servfail }",
+            ),
+            optional(
                 "exec",
                 Form::Map(&EXEC),
                 "A command in the container, and the one that undoes it.",
@@ -151,7 +154,7 @@ pub static FAULT: Shape = Shape {
                 "{ target: store, path: /data, leave: 1MB }",
             ),
         ],
-        later: LATER,
+        later: &[],
     }),
     pattern: None,
 };

@@ -1,6 +1,7 @@
 //! The language as a table: every key with its form, meaning and an example. The check of a file, the JSON Schema
 //! and the reference are made from it.
 
+mod dns;
 mod expect;
 mod faults;
 mod packets;

@@ -27,7 +27,7 @@ const PORTS: Key = optional(
 );
 const OWN_PORTS: Key =
     optional("own_ports", Form::OneOrMore(&SOME_PORTS), "Only these ports of the target: what it serves.", "80");
-const ONLY: Key = optional(
+pub(super) const ONLY: Key = optional(
     "only",
     Form::Leaf(&leaf::PART),
     "Only a share: of the connections (all packets of some), or of the packets. Chosen by the seed.",

@@ -317,6 +317,11 @@ pub(super) fn peer(text: &str) -> Result<(), String> {
     })
 }
 
+pub(super) fn ip(text: &str) -> Result<(), String> {
+    let read = text.parse::<std::net::IpAddr>();
+    read.map(drop).map_err(|_| format!("`{text}` is not an address; write one like `192.0.2.1` or `2001:db8::1`"))
+}
+
 pub(super) fn ports(text: &str) -> Result<(), String> {
     let read = text.parse::<Ports>().map_err(|e| format!("{e}; write it like `5432` or `8000-8100`"))?;
     if read.first == 0 { Err("port 0 is no port; they go from 1 to 65535".into()) } else { Ok(()) }
