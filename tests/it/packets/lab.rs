@@ -103,6 +103,7 @@ impl Lab {
 
 /// Where times are held to what is promised, the machine must be idle: waits for that, half a minute at most, and says
 /// how it was.
+#[expect(clippy::print_stdout, reason = "figures need the conditions under which they were measured")]
 fn await_quiet() {
     if std::env::var_os("FIREDRILL_QUIET").is_none() {
         return;
