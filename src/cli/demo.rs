@@ -23,8 +23,16 @@ use std::{
 };
 
 /// What is run, as it lies in the repository; in the binary, so that it needs no file.
-const SCENARIO: &str = include_str!("../../scenarios/demo.yaml");
-const SCENARIO_PATH: &str = "scenarios/demo.yaml";
+const KILL: Script = Script { text: include_str!("../../scenarios/demo.yaml"), path: "scenarios/demo.yaml" };
+const NETWORK: Script =
+    Script { text: include_str!("../../scenarios/demo-network.yaml"), path: "scenarios/demo-network.yaml" };
+
+/// A scenario of the demo.
+#[derive(Debug, Clone, Copy)]
+struct Script {
+    text: &'static str,
+    path: &'static str,
+}
 
 /// Arguments of `firedrill demo`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +43,9 @@ const SCENARIO_PATH: &str = "scenarios/demo.yaml";
 pub struct Demo {
     #[command(subcommand)]
     action: Option<Action>,
+    /// Break the network rather than a replica: a store that is far away, a replica that is cut off.
+    #[arg(long)]
+    network: bool,
     /// Leave the shop running afterwards; `firedrill demo down` removes it.
     #[arg(long)]
     keep: bool,
@@ -109,8 +120,12 @@ impl Demo {
                 return Ok(Exit::CouldNotRun);
             }
         };
-        series::tell(&[loaded(&project)?], std::slice::from_ref(&done), global, None)?;
+        series::tell(&[self.script().loaded(&project)?], std::slice::from_ref(&done), global, None)?;
         Ok(if removed.is_err() { Exit::CleanupUnproven } else { done.exit })
+    }
+
+    fn script(&self) -> Script {
+        if self.network { NETWORK } else { KILL }
     }
 
     /// `None` if somebody asked to stop before the drill began.
@@ -135,7 +150,7 @@ impl Demo {
             plan: plan::Options { allow_host_exec: false },
             command: std::env::args().collect(),
         };
-        drill::drill(&loaded(project)?, &request, stops, RunClock::start(), global).await.map(Some)
+        drill::drill(&self.script().loaded(project)?, &request, stops, RunClock::start(), global).await.map(Some)
     }
 }
 
@@ -146,11 +161,13 @@ async fn found_or_started(docker: &Docker, project: &str, owner: &Owner) -> Resu
     }
 }
 
-/// The demo's scenario, for a shop.
-fn loaded(project: &str) -> anyhow::Result<Loaded> {
-    let set = BTreeMap::from([("project".to_owned(), project.to_owned())]);
-    scenario::read_text(Path::new(SCENARIO_PATH), SCENARIO.to_owned(), &set, &|_| None)
-        .map_err(|errors| anyhow::anyhow!("{}", errors.render(false)))
+impl Script {
+    /// For a shop.
+    fn loaded(self, project: &str) -> anyhow::Result<Loaded> {
+        let set = BTreeMap::from([("project".to_owned(), project.to_owned())]);
+        scenario::read_text(Path::new(self.path), self.text.to_owned(), &set, &|_| None)
+            .map_err(|errors| anyhow::anyhow!("{}", errors.render(false)))
+    }
 }
 
 /// A number that no other demo on this engine has.

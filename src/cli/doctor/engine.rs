@@ -68,7 +68,7 @@ fn security(info: &EngineInfo) -> Option<Check> {
     let rootless = info.security.iter().any(|option| option.contains("rootless") || option.contains("userns"));
     rootless.then(|| {
         Check::new(State::Note, "privileges", "rootless, or with user namespaces")
-            .mend("kill, stop, restart, pause, disconnect and exec work; network faults will need a rootful engine")
+            .mend("kill, stop, restart, pause, disconnect and exec work; faults of packets need a rootful engine")
     })
 }
 
