@@ -102,6 +102,15 @@ const SUBJECTS: &[Subject] = &[
     by_helper("pids", "pids: { target: web, limit: 64 }"),
     by_helper("io", "io: { target: web, path: /, workers: 1, rate: 1MB }"),
     by_helper("disk", "disk: { target: web, path: /dev/shm, leave: 1MB }"),
+    by_helper("delay", "delay: { target: web, time: 20ms, jitter: 5ms }"),
+    by_helper("loss", "loss: { target: web, percent: 10% }"),
+    by_helper("duplicate", "duplicate: { target: web, percent: 20% }"),
+    by_helper("corrupt", "corrupt: { target: web, percent: 5% }"),
+    by_helper("reorder", "reorder: { target: web, percent: 20%, delay: 5ms }"),
+    by_helper("rate", "rate: { target: web, bandwidth: 1Mbit/s }"),
+    by_helper("blackhole", "blackhole: { target: web }"),
+    by_helper("reject", "reject: { target: web }"),
+    by_helper("dns", "dns: { target: web, names: \"*\", answer: servfail, may_touch_nothing: true }"),
 ];
 
 /// What became of one kill.
@@ -131,12 +140,13 @@ fn seed() -> u64 {
 /// How often a fault meets a blow in the whole table.
 fn times(subject: &Subject, blow: Blow) -> usize {
     match blow {
-        Blow::Runner if subject.helper => 8,
+        Blow::Runner if subject.helper => 6,
         Blow::Runner => 20,
         Blow::Helper if !subject.helper => 0,
-        Blow::Keeper if subject.helper => 2,
-        Blow::Helper | Blow::All if subject.helper => 5,
+        Blow::Keeper if subject.helper => 1,
+        Blow::Helper | Blow::All if subject.helper => 4,
         Blow::Keeper | Blow::Helper | Blow::All => 8,
+        Blow::TargetKilled | Blow::TargetRestarted if subject.helper => 2,
         Blow::TargetKilled | Blow::TargetRestarted => 4,
         Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner => 0,
     }
