@@ -170,9 +170,11 @@ fn doubled_packets_leave_the_container_twice() {
     let at = |wanted: &dyn Fn(&EventKind) -> bool| events.iter().find(|event| wanted(&event.kind)).unwrap().at;
     let fired = at(&|kind| matches!(kind, EventKind::AgentFired { .. }));
     let undone = at(&|kind| matches!(kind, EventKind::AgentUndone { .. }));
+    // Others may be running beside it; their packets are not meant.
+    let name = stage.inspect(&web.id).name;
     let sent = |from: u64, to: u64| {
         let tx = events.iter().filter(|event| (from..to).contains(&event.at)).filter_map(|event| match &event.kind {
-            EventKind::UsageSampled { usage, .. } => Some((event.at, usage.tx)),
+            EventKind::UsageSampled { container, usage } if *container == name => Some((event.at, usage.tx)),
             _ => None,
         });
         let samples: Vec<(u64, u64)> = tx.collect();

@@ -110,7 +110,7 @@ const SUBJECTS: &[Subject] = &[
     by_helper("rate", "rate: { target: web, bandwidth: 1Mbit/s }"),
     by_helper("blackhole", "blackhole: { target: web }"),
     by_helper("reject", "reject: { target: web }"),
-    by_helper("dns", "dns: { target: web, names: \"*\", answer: servfail, may_touch_nothing: true }"),
+    by_helper("dns", "dns: { target: web, names: \"*\", answer: servfail }"),
 ];
 
 /// What became of one kill.
