@@ -427,7 +427,9 @@ impl Drop for TenthOfACore {
 fn a_starved_load_generator_is_6() {
     let mut drill = Drill::new();
     let web = drill.web("web", "0s:ok");
-    let yaml = over(&web, &format!("{LOOSE}{PAUSE}")).replace("100/s", "2000/s");
+    // What a starved generator cannot send in time fails, too; the gate lets it pass, for the verdict is what is tried.
+    let any = LOOSE.replacen("<= 1%", "<= 100%", 1);
+    let yaml = over(&web, &format!("{any}{PAUSE}")).replace("100/s", "2000/s");
     let scenario = drill.scenario("starved", &yaml);
     let group = TenthOfACore::new();
     let run = drill.command(&[&scenario], &[]);
