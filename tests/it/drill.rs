@@ -235,6 +235,11 @@ impl Ran {
     }
 }
 
+/// Whether a fault was read back and is in place.
+pub fn hit(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::FaultChecked { proven: true, .. })
+}
+
 /// The only run folder among the reports.
 pub fn run_folder(reports: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(reports).ok()?;

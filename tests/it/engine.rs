@@ -1,7 +1,7 @@
 //! The engine against a real Docker Engine: what is on disk before what, what a killed run leaves and how it is
 //! mended, and that neither disk nor terminal holds a fault on.
 
-use crate::drill::{Drill, FIREDRILL, Web, run_folder, wait_for};
+use crate::drill::{Drill, FIREDRILL, Web, hit, run_folder, wait_for};
 use firedrill::{
     container::{Container, ContainerId, State, compare},
     event::{EventKind, NoteKind},
@@ -41,10 +41,6 @@ fn fault(settings: &str, length: &str) -> String {
 }
 
 const PAUSE: &str = "pause: { target: web }";
-
-fn hit(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::FaultChecked { proven: true, .. })
-}
 
 fn recover(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
     let done = Command::new(FIREDRILL).arg("recover").arg(folder).args(more).stdin(Stdio::null()).output().unwrap();

@@ -17,6 +17,13 @@ fn read(path: &Path) -> Loaded {
     scenario::read(path, &BTreeMap::new(), &|_| None).unwrap_or_else(|errors| panic!("{}", errors.render(false)))
 }
 
+/// The kinds of faults or of probes, as the schema has them: exactly one of their keys must be given.
+pub fn kinds_of(what: &str) -> BTreeSet<String> {
+    let schema: serde_json::Value = serde_json::from_str(&scenario::json_schema()).expect("the schema is JSON");
+    let ways = schema["$defs"][what]["oneOf"].as_array().expect("one of several").iter();
+    ways.map(|way| way["required"][0].as_str().expect("a key").to_owned()).collect()
+}
+
 #[test]
 fn every_scenario_is_valid() {
     let files = files();
@@ -37,33 +44,7 @@ fn every_fault_has_an_example_of_its_name() {
         assert!(scenario.faults.iter().any(|entry| entry.fault.kind() == name), "{name} shows another fault");
         kinds.insert(name);
     }
-    let all = [
-        "kill",
-        "crash",
-        "signal",
-        "process",
-        "stop",
-        "restart",
-        "pause",
-        "disconnect",
-        "exec",
-        "cpu",
-        "memory",
-        "pids",
-        "io",
-        "disk",
-        "delay",
-        "loss",
-        "duplicate",
-        "corrupt",
-        "reorder",
-        "rate",
-        "partition",
-        "blackhole",
-        "reject",
-        "dns",
-    ];
-    assert_eq!(kinds, all.map(String::from).into());
+    assert_eq!(kinds, kinds_of("fault"));
 }
 
 #[test]

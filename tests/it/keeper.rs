@@ -1,6 +1,6 @@
 //! The keeper on a real engine: the runner is killed, and nobody runs a command.
 
-use crate::drill::{Drill, FIREDRILL, Running, Web, run_folder, wait_for};
+use crate::drill::{Drill, FIREDRILL, Running, Web, hit, run_folder, wait_for};
 use firedrill::{
     container::{Container, State, compare, docker},
     event::EventKind,
@@ -32,10 +32,6 @@ faults:
 ",
         web.url
     )
-}
-
-fn hit(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::FaultChecked { proven: true, .. })
 }
 
 fn started(kind: &EventKind) -> bool {

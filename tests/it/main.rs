@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod hour;
 mod keeper;
+mod lint;
 mod load;
 mod names;
 mod network;

@@ -1,6 +1,6 @@
 //! What the README says is so.
 
-use crate::drill::FIREDRILL;
+use crate::{drill::FIREDRILL, examples::kinds_of};
 use firedrill::{cli::Exit, scenario};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,10 +28,6 @@ fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
     let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let cells = rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').nth(1).unwrap_or_default());
     cells.flat_map(|cell| cell.split(',').map(|word| word.trim().trim_matches('`').to_owned())).collect()
-}
-
-fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
-    words.map(String::from).into()
 }
 
 fn help(arguments: &[&str]) -> String {
@@ -88,34 +84,8 @@ fn its_exit_codes_are_those_of_the_code() {
 #[test]
 fn its_faults_and_probes_are_those_of_the_schema() {
     let text = readme();
-    let faults = [
-        "kill",
-        "crash",
-        "signal",
-        "process",
-        "stop",
-        "restart",
-        "pause",
-        "disconnect",
-        "exec",
-        "cpu",
-        "memory",
-        "pids",
-        "io",
-        "disk",
-        "delay",
-        "loss",
-        "duplicate",
-        "corrupt",
-        "reorder",
-        "rate",
-        "partition",
-        "blackhole",
-        "reject",
-        "dns",
-    ];
-    assert_eq!(first_column(&text, "| fault |"), set(faults));
-    assert_eq!(first_column(&text, "| probe |"), set(["http", "tcp", "exec", "health"]));
+    assert_eq!(first_column(&text, "| fault |"), kinds_of("fault"));
+    assert_eq!(first_column(&text, "| probe |"), kinds_of("probe"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A run is never falsely green, and never falsely red: one drill for each exit code and for each further rule
 //! of the verdict, against real containers.
 
-use crate::drill::{Drill, FIREDRILL, Ran, Web};
+use crate::drill::{Drill, FIREDRILL, Ran, Web, hit};
 use firedrill::{
     container::State,
     event::{EventKind, NotStarted},
@@ -46,10 +46,6 @@ const PAUSE: &str = "faults:
 
 fn injected(ran: &Ran) -> bool {
     ran.events().iter().any(|e| matches!(e.kind, EventKind::FaultRequested { .. }))
-}
-
-fn faulted(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::FaultChecked { proven: true, .. })
 }
 
 #[test]
@@ -240,7 +236,7 @@ fn stopped_by(signal: Signal) {
     let web = stage.web("web", "0s:ok");
     let yaml = over(&web, &format!("{LIMITS}{PAUSE}")).replace("for: 2s", "for: 20s");
     let ran = stage.run_while(&yaml, &[], |_, running| {
-        running.until(faulted);
+        running.until(hit);
         running.signal(signal);
     });
     ran.expect(130);
@@ -268,7 +264,7 @@ fn a_target_that_is_gone_cannot_be_undone_and_that_is_5() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
     let ran = stage.run_while(&over(&web, &format!("{LIMITS}{PAUSE}")), &[], |stage, running| {
-        running.until(faulted);
+        running.until(hit);
         stage.docker(&["rm", "-f", &web.id.id]);
     });
     ran.expect(5);
@@ -292,7 +288,7 @@ fn a_fault_that_somebody_ended_early_is_6() {
     let web = stage.web("web", "0s:ok");
     let yaml = over(&web, &format!("{LOOSE}{PAUSE}")).replace("for: 2s", "for: 4s");
     let ran = stage.run_while(&yaml, &[], |stage, running| {
-        running.until(faulted);
+        running.until(hit);
         stage.docker(&["unpause", &web.id.id]);
     });
     ran.expect(6);
@@ -344,7 +340,7 @@ fn neighbour_dies(expect: &str, code: i32) {
     let neighbour = stage.idle("neighbour", &[], |_| ());
     let yaml = over(&web, &format!("{LOOSE}{expect}{PAUSE}"));
     let ran = stage.run_while(&yaml, &[], |stage, running| {
-        running.until(faulted);
+        running.until(hit);
         stage.docker(&["kill", &neighbour.id.id]);
     });
     ran.expect(code);
