@@ -1,11 +1,12 @@
 //! The way from a run folder to findings.
 
 use super::{
-    AnalysisError, Distribution, EvidenceFile, FINDINGS_FORMAT, Findings, Impact, Ledger, Outage, PhaseStats,
-    ProbeFindings, RunFacts, Tick, around, criteria, doubts, faults, figures,
+    AnalysisError, Criterion, Distribution, EvidenceFile, FINDINGS_FORMAT, Figure, FigureKind, Findings, Impact,
+    Ledger, Outage, PhaseStats, ProbeFindings, RunFacts, Tick, Verdict, around, criteria, doubts, faults, figures,
     impact::Watched,
     judge,
     log::{self, ProbeLog, RequestLog},
+    places::{self, digest},
     stats, story,
     windows::{self, JUDGED, Windows},
 };
@@ -17,8 +18,7 @@ use crate::{
     },
     measure::ProbeId,
 };
-use sha2::{Digest, Sha256};
-use std::{fmt::Write, fs, io, path::Path};
+use std::fs::{self, File};
 
 /// Computes everything that a review says from what the folder holds.
 ///
@@ -38,7 +38,10 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
     let (scope, neighbours) = around::scope(events, &mut ledger);
     let blast = around::blast(events, &neighbours, terms, &windows, &mut ledger);
     let seen = seen(&probes, &log);
-    let criteria = criteria::judge(terms, &windows, &seen, &blast, &mut ledger);
+    let mut criteria = criteria::judge(terms, &windows, &seen, &blast, &mut ledger);
+    for bare in criteria.iter_mut().filter(|criterion| criterion.evidence.is_empty()) {
+        bare.evidence.push(ledger.line(1));
+    }
     let sources = doubts::Sources { journal: &journal, log: &log, windows: &windows, probes: &probes, faults: &faults };
     let doubts = doubts::find(&sources, &mut ledger);
     let guards = around::guards(events, terms, &mut ledger);
@@ -51,17 +54,23 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         guards: &guards,
     };
     let verdict = judge::verdict(&case, &mut ledger);
+    let mut figures = figures::all(&probes, &faults, &windows, &log, &terms.expect, &verdict);
+    figures.iter_mut().for_each(|figure| rest_on_terms(figure, &verdict, &criteria, &mut ledger));
+    let phases = windows::phases(events, &windows, &faults, &mut ledger);
+    let timeline = story::timeline(events, &faults, &probes, &mut ledger);
+    let notes = around::notes(events, &mut ledger);
+    let evidence = ledger.into_places();
     Ok(Findings {
         format: FINDINGS_FORMAT,
         run: run_facts(folder, &journal, t0),
         terms: terms.clone(),
-        phases: windows::phases(events, &windows, &faults, &mut ledger),
+        phases,
         baseline_tries: tries,
         main_probe: main_probe(&probes, terms.of.as_deref()),
-        figures: figures::all(&probes, &faults, &windows, &log, &terms.expect, &verdict),
-        timeline: story::timeline(events, &faults, &probes, &mut ledger),
+        figures,
+        timeline,
         usage: around::usage(events, &scope),
-        notes: around::notes(events, &mut ledger),
+        notes,
         earlier: around::earlier(events),
         logs: around::logs(events),
         verdict,
@@ -72,8 +81,20 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         blast,
         guards,
         doubts,
-        evidence: ledger.into_places(),
+        places: places::places(folder, &evidence, &log.probes),
+        evidence,
     })
+}
+
+/// No figure stands without evidence: the smallest margin rests on its criterion, and what was not measured on the
+/// terms of the run, its first line.
+fn rest_on_terms(figure: &mut Figure, verdict: &Verdict, criteria: &[Criterion], ledger: &mut Ledger) {
+    if let (FigureKind::SmallestMargin, Some((_, at))) = (figure.kind, verdict.smallest_margin) {
+        figure.evidence.extend(criteria.get(at).into_iter().flat_map(|criterion| &criterion.evidence));
+    }
+    if figure.evidence.is_empty() {
+        figure.evidence.push(ledger.line(1));
+    }
 }
 
 fn seen<'a>(probes: &'a [ProbeFindings], log: &'a RequestLog) -> Vec<criteria::Seen<'a>> {
@@ -211,33 +232,8 @@ fn evidence_files(folder: &RunFolder) -> Vec<EvidenceFile> {
     names.extend(logs.map(|entry| format!("logs/{}", entry.file_name().to_string_lossy())));
     names.sort_unstable();
     let file = |name: String| {
-        let (digest, size) = digest(&folder.path().join(&name)).ok()?;
+        let (digest, size) = digest(File::open(folder.path().join(&name)).ok()?).ok()?;
         Some(EvidenceFile { name, size, digest })
     };
     names.into_iter().filter_map(file).collect()
-}
-
-fn digest(path: &Path) -> io::Result<(String, u64)> {
-    let mut file = fs::File::open(path)?;
-    let mut hash = Sha256::new();
-    let size = io::copy(&mut file, &mut HashWriter(&mut hash))?;
-    let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    Ok((hex, size))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

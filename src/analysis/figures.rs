@@ -136,7 +136,7 @@ impl OfProbe<'_> {
     }
 
     fn evidence(&self) -> Vec<EvidenceId> {
-        self.impact().map(|impact| impact.evidence.clone()).unwrap_or_default()
+        self.impact().map(|impact| impact.evidence.clone()).unwrap_or_else(|| self.stats_evidence())
     }
 
     /// Why there are no times of impact.

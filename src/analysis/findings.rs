@@ -5,7 +5,7 @@
 //! What could not be measured is `None` or carries its reason; it is never 0.
 
 use super::{
-    Absent, Evidence, EvidenceId, Figure, FigureKind, Objective, TimelineRow, Value, Verdict,
+    Absent, Evidence, EvidenceId, Figure, FigureKind, Objective, Place, TimelineRow, Value, Verdict,
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
@@ -69,6 +69,8 @@ pub struct Findings {
     pub logs: Vec<LogFile>,
     /// What an [`EvidenceId`] stands for.
     pub evidence: Vec<Evidence>,
+    /// The same down to bytes, with digests, in the same order; `None` where the folder does not hold it.
+    pub places: Vec<Option<Place>>,
 }
 
 impl Findings {

@@ -11,7 +11,7 @@ use crate::{
     measure::{Class, ProbeId, Sample, Schedule},
 };
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// The requests of one probe, and what of them is only needed as a distribution.
 #[derive(Debug, Clone)]
@@ -22,6 +22,17 @@ pub struct ProbeLog {
     pub phases: [Spread; JUDGED.len()],
     /// First to last request due before the fault that belongs to `during`, by number.
     pub carried: Vec<usize>,
+    /// Where its requests stand in the file, in order.
+    pub blocks: Vec<BlockPlace>,
+}
+
+/// A block of the request log.
+#[derive(Debug, Clone)]
+pub struct BlockPlace {
+    /// Its bytes in the file.
+    pub bytes: Range<u64>,
+    /// The lowest and the highest number of a request in it.
+    pub requests: (u64, u64),
 }
 
 /// What a phase keeps beside the series: in microseconds, to three digits; the largest exactly.
@@ -105,7 +116,15 @@ pub fn read(folder: &RunFolder, schedules: &BTreeMap<ProbeId, Schedule>, windows
 fn empty(schedules: &BTreeMap<ProbeId, Schedule>, watch_end: At) -> RequestLog {
     let probe = |(id, schedule): (&ProbeId, &Schedule)| {
         let series = Series::new(*schedule, watch_end)?;
-        Some((*id, ProbeLog { series, phases: std::array::from_fn(|_| Spread::new()), carried: Vec::new() }))
+        Some((
+            *id,
+            ProbeLog {
+                series,
+                phases: std::array::from_fn(|_| Spread::new()),
+                carried: Vec::new(),
+                blocks: Vec::new(),
+            },
+        ))
     };
     RequestLog { probes: schedules.iter().filter_map(probe).collect(), damage: None }
 }
@@ -120,11 +139,26 @@ fn read_into(
     while reader.next_into(&mut block)? {
         let Some(probe) = probes.get_mut(&block.probe) else { continue };
         block.samples.iter().for_each(|sample| probe.take(sample, windows));
+        probe.placed(reader.block_bytes(), &block.samples);
     }
     Ok(reader.cut_short().then(|| "requests.bin ends without having been closed".into()))
 }
 
 impl ProbeLog {
+    fn placed(&mut self, bytes: Range<u64>, samples: &[Sample]) {
+        let numbers = || samples.iter().map(|sample| sample.index);
+        if let (Some(low), Some(high)) = (numbers().min(), numbers().max()) {
+            self.blocks.push(BlockPlace { bytes, requests: (low, high) });
+        }
+    }
+
+    /// The bytes from the first to the last block that holds any of these requests.
+    pub fn bytes_of(&self, from: u64, to: u64) -> Option<Range<u64>> {
+        let mut holding = self.blocks.iter().filter(|block| block.requests.0 <= to && from <= block.requests.1);
+        let first = holding.next()?;
+        Some(first.bytes.start..holding.next_back().unwrap_or(first).bytes.end)
+    }
+
     #[inline]
     fn take(&mut self, sample: &Sample, windows: &Windows) {
         if !self.series.put(sample) {

@@ -24,11 +24,12 @@ mod impact;
 mod judge;
 mod log;
 mod packets;
+mod places;
 mod poisson;
 mod probes;
 mod series;
 #[cfg(test)]
-mod stage;
+pub(crate) mod stage;
 mod stats;
 mod story;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use analyse::analyse;
 pub use evidence::*;
 pub use figure::*;
 pub use findings::*;
+pub use places::{Place, digest};
 pub use probes::*;
 pub use timeline::*;
 pub use verdict::*;

@@ -8,6 +8,7 @@ mod doctor;
 pub(crate) mod drill;
 mod earlier;
 mod exit;
+mod explain;
 mod idle;
 mod keeper;
 mod lint;
@@ -87,6 +88,8 @@ enum Verb {
     Validate(validate::Validate),
     /// Write the review of a run folder again, byte for byte.
     Review(review::Review),
+    /// Where a figure comes from: definition, formula with the numbers put in, inputs, raw lines.
+    Explain(explain::Explain),
     /// Look for blame, guesses and vague words in a review; in ours, and in any Markdown.
     Lint(lint::Lint),
     /// Say something into the timeline of the drill that is running.
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Verb::Plan(verb) => verb.run(&global),
         Verb::Validate(verb) => verb.run(&global),
         Verb::Review(verb) => verb.run(&global),
+        Verb::Explain(verb) => verb.run(&global),
         Verb::Lint(verb) => verb.run(&global),
         Verb::Note(words) => words.run(crate::event::NoteKind::Note, &global),
         Verb::Ack(words) => words.run(crate::event::NoteKind::Ack, &global),

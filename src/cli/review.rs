@@ -42,7 +42,7 @@ impl Review {
 }
 
 /// A folder that holds a run; a journal named by its own path will do.
-fn folder(path: &Path) -> anyhow::Result<RunFolder> {
+pub(super) fn folder(path: &Path) -> anyhow::Result<RunFolder> {
     let shown = path.display();
     let inside = path.file_name().is_some_and(|name| name == "journal.jsonl");
     let folder = RunFolder(if inside { path.parent().unwrap_or(Path::new(".")).into() } else { path.into() });

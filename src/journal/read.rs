@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 pub struct Journal {
     /// The first event. The containers of each fault are filled in from the events that name them.
     pub started: RunStarted,
-    /// Every event that this version knows, the first included, in order.
+    /// Every event that this version knows, the first included, in order; `seq` is its line, counted from 0.
     pub events: Vec<Event>,
     /// Events of kinds that this version does not know: line number (from 1) and kind.
     pub unknown: Vec<(u64, String)>,
@@ -103,7 +103,8 @@ impl Reading {
         match serde_json::from_slice::<Event>(line) {
             Ok(event) => {
                 self.expect(number, event.seq);
-                self.events.push(event);
+                // Whoever cites an event cites its line, also in a journal in which lines are missing.
+                self.events.push(Event { seq: number - 1, ..event });
             }
             Err(error) => self.take_odd(number, line, &error),
         }

@@ -1,10 +1,12 @@
 //! The review: from findings to Markdown, HTML, JSON, JUnit and SVG. Pure: strings out, no clock, no environment.
 //!
 //! [`model::Review`] holds every word and figure; `template` sets it as Markdown and HTML, `result` and `junit` for
-//! machines; `charts` draws; `lint` reads prose; `escape` makes text from outside harmless; `write` puts the files into the run folder.
+//! machines; `charts` draws; `explain` takes a figure apart; `lint` reads prose; `escape` makes text from outside
+//! harmless; `write` puts the files into the run folder.
 
 pub mod charts;
 pub mod escape;
+pub mod explain;
 pub mod junit;
 pub mod lint;
 pub mod model;

@@ -3,9 +3,15 @@
 //! Times are nanoseconds (`*_ns`), moments are nanoseconds since t=0 (since the start, without a t=0), shares are
 //! fractions of 1. What was not measured is `null` with its reason beside it, never 0.
 
-use super::model::{Review, fact_words};
+use super::{
+    explain::Names,
+    model::{Review, fact_words},
+};
 use crate::{
-    analysis::{Absent, Criterion, CriterionStatus, Figure, Findings, Percentiles, PhaseStats, ProbeFindings, Value},
+    analysis::{
+        Absent, Criterion, CriterionStatus, EvidenceFile, Figure, Findings, Percentiles, PhaseStats, Place,
+        ProbeFindings, Value,
+    },
     event::Phase,
 };
 use schemars::JsonSchema;
@@ -39,6 +45,32 @@ pub struct RunResult {
     pub limits: Vec<String>,
     /// Where an evidence id leads in the run folder.
     pub evidence: BTreeMap<String, String>,
+    /// The same down to bytes, with their digest; ids that the folder does not hold are left out.
+    pub places: BTreeMap<String, PlacePart>,
+    /// The files that all of this was computed from.
+    pub files: Vec<FilePart>,
+}
+
+/// What an evidence id leads to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PlacePart {
+    /// Relative to the run folder.
+    pub file: String,
+    /// First byte, and the first that does not belong to it. Of requests: the blocks that hold them.
+    pub bytes: [u64; 2],
+    /// Of these bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// A file of evidence.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FilePart {
+    /// Relative to the run folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Hexadecimal.
+    pub sha256: String,
 }
 
 /// Which run.
@@ -109,6 +141,8 @@ pub struct Quantity {
 /// Something promised.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CriterionPart {
+    /// What `firedrill explain` calls it: `during/checkout/p99`.
+    pub id: String,
     /// `baseline`, `during`, `recovery`.
     pub phase: PhaseName,
     /// Whose; null for a container that must be unaffected.
@@ -167,6 +201,8 @@ pub enum PhaseName {
 /// A figure.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FigurePart {
+    /// What `firedrill explain` calls it: `time-to-recover/checkout`.
+    pub id: String,
     /// `time_to_recover`, ...
     pub kind: String,
     /// Of which probe.
@@ -280,19 +316,38 @@ impl RunResult {
     /// From findings, with the review's words.
     pub fn of(findings: &Findings, review: &Review) -> RunResult {
         let name = |id: u16| findings.probes.get(usize::from(id)).map(|p| p.name.clone());
+        let names = Names::of(findings);
         RunResult {
             format: FORMAT,
             run: run(findings),
             verdict: verdict(findings, review),
             summary: review.sentences.iter().map(|s| (s.lead.to_owned(), s.text.clone())).collect(),
-            criteria: findings.criteria.iter().map(|c| criterion(c, c.probe.and_then(name))).collect(),
-            figures: findings.figures.iter().map(|f| figure(f, f.probe.and_then(name))).collect(),
+            criteria: findings
+                .criteria
+                .iter()
+                .map(|c| criterion(names.criterion(c), c, c.probe.and_then(name)))
+                .collect(),
+            figures: findings.figures.iter().map(|f| figure(names.figure(f), f, f.probe.and_then(name))).collect(),
             probes: findings.probes.iter().map(probe).collect(),
             faults: faults(findings),
             limits: review.limits.clone(),
             evidence: findings.evidence.iter().enumerate().map(|(i, e)| (format!("e{i}"), e.to_string())).collect(),
+            places: places(findings),
+            files: findings.run.files.iter().map(file).collect(),
         }
     }
+}
+
+fn places(findings: &Findings) -> BTreeMap<String, PlacePart> {
+    let part = |(i, place): (usize, &Option<Place>)| {
+        let Place { file, bytes, digest } = place.clone()?;
+        Some((format!("e{i}"), PlacePart { file, bytes: [bytes.start, bytes.end], sha256: digest }))
+    };
+    findings.places.iter().enumerate().filter_map(part).collect()
+}
+
+fn file(file: &EvidenceFile) -> FilePart {
+    FilePart { name: file.name.clone(), size: file.size, sha256: file.digest.clone() }
 }
 
 fn run(findings: &Findings) -> RunPart {
@@ -354,8 +409,9 @@ fn ids(ids: &[crate::analysis::EvidenceId]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
-fn criterion(criterion: &Criterion, probe: Option<String>) -> CriterionPart {
+fn criterion(id: String, criterion: &Criterion, probe: Option<String>) -> CriterionPart {
     CriterionPart {
+        id,
         phase: phase(criterion.phase),
         probe,
         what: criterion.what.to_string(),
@@ -385,8 +441,9 @@ fn phase(phase: Phase) -> PhaseName {
     }
 }
 
-fn figure(figure: &Figure, probe: Option<String>) -> FigurePart {
+fn figure(id: String, figure: &Figure, probe: Option<String>) -> FigurePart {
     FigurePart {
+        id,
         kind: figure.kind.name().replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
         probe,
         fault: figure.fault,

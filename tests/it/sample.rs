@@ -546,6 +546,7 @@ pub fn held() -> Findings {
             cut: false,
         }],
         evidence: (0..8).map(|line| Evidence::Journal { from: line + 1, to: line + 1 }).collect(),
+        places: vec![],
     }
 }
 

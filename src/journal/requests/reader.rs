@@ -8,7 +8,7 @@ use crate::measure::{Class, ProbeId, Sample};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::{
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -25,6 +25,8 @@ pub struct Block {
 pub struct RequestReader<R = BufReader<File>> {
     from: R,
     offset: u64,
+    /// Where the block that was read last begins.
+    block_start: u64,
     end: End,
     payload: Vec<u8>,
     raw: Vec<u8>,
@@ -48,6 +50,18 @@ impl RequestReader {
     }
 }
 
+impl RequestReader {
+    /// Goes on at the start of a block that was met before ([`RequestReader::block_bytes`]).
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn skip_to(&mut self, block: u64) -> io::Result<()> {
+        self.from.seek(SeekFrom::Start(block))?;
+        (self.offset, self.block_start, self.end) = (block, block, End::NotYet);
+        Ok(())
+    }
+}
+
 impl<R: Read> RequestReader<R> {
     /// Reads from anything.
     ///
@@ -65,7 +79,15 @@ impl<R: Read> RequestReader<R> {
         }
         let end = if got == FILE_HEADER { End::NotYet } else { End::Cut };
         let inflate = Decompress::new(false);
-        Ok(RequestReader { from, offset: got as u64, end, payload: Vec::new(), raw: Vec::new(), inflate })
+        Ok(RequestReader {
+            from,
+            offset: got as u64,
+            block_start: got as u64,
+            end,
+            payload: Vec::new(),
+            raw: Vec::new(),
+            inflate,
+        })
     }
 
     /// The next block; `None` at the end, be it the proper one or a cut ([`RequestReader::cut_short`]).
@@ -87,6 +109,7 @@ impl<R: Read> RequestReader<R> {
             return Ok(false);
         }
         let start = self.offset;
+        self.block_start = start;
         let Some(header) = self.header()? else { return Ok(false) };
         if !self.payload(&header)? {
             return Ok(false);
@@ -99,6 +122,11 @@ impl<R: Read> RequestReader<R> {
         self.inflate(header.samples as usize).ok_or(damaged("a block cannot be inflated"))?;
         columns(&self.raw, header.samples as usize, &mut block.samples).ok_or(damaged("a block makes no sense"))?;
         Ok(true)
+    }
+
+    /// The bytes of the block that was read last.
+    pub fn block_bytes(&self) -> std::ops::Range<u64> {
+        self.block_start..self.offset
     }
 
     /// Whether the log ends without having been closed: its runner was killed, or its disk was full.

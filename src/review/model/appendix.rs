@@ -115,7 +115,7 @@ pub fn appendix(look: &Look<'_>) -> Appendix {
         files: findings.run.files.iter().map(|f| (f.name.clone(), quantity::bytes(f.size), f.digest.clone())).collect(),
         logs: logs(look),
         definitions: definitions(look),
-        evidence: findings.evidence.iter().enumerate().map(|(i, e)| (format!("e{i}"), e.to_string())).collect(),
+        evidence: evidence(look),
         log: timeline::full(look),
     }
 }
@@ -420,6 +420,18 @@ fn provenance(look: &Look<'_>) -> Vec<Fact> {
         ));
     }
     facts
+}
+
+/// `journal.jsonl:48, bytes 812-1033, sha256 2f6c58de2ab2`; the whole digest is in `result.json`.
+fn evidence(look: &Look<'_>) -> Vec<(String, String)> {
+    let places = look.findings.places.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let words = |place: Option<&crate::analysis::Place>| {
+        let Some(place) = place else { return String::new() };
+        let short: String = place.digest.chars().take(12).collect();
+        format!(", bytes {}-{}, sha256 {short}", place.bytes.start, place.bytes.end.saturating_sub(1))
+    };
+    let all = look.findings.evidence.iter().zip(places).enumerate();
+    all.map(|(i, (evidence, place))| (format!("e{i}"), format!("{evidence}{}", words(place)))).collect()
 }
 
 fn logs(look: &Look<'_>) -> Vec<Fact> {

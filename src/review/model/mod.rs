@@ -21,15 +21,14 @@ pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
 pub use decide::Prompt;
 pub use hypothesis::CriterionRow;
 pub use impact::{ClassRow, ImpactTable};
-pub use look::phase_name;
+pub use look::{Look, phase_name};
 pub use past::PastRun;
 pub use pictures::Picture;
 pub use tiles::Tile;
 pub use timeline::Row;
-pub use verdict::{Banner, fact_words};
+pub use verdict::{Banner, criterion_name, criterion_reading, fact_words};
 
 use crate::analysis::Findings;
-use look::Look;
 use serde::Serialize;
 
 /// A whole review.
