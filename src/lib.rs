@@ -13,6 +13,7 @@ pub mod demo;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod history;
 pub mod journal;
 pub mod keeper;
 pub mod load;

@@ -12,6 +12,7 @@
 mod analyse;
 mod around;
 mod clocks;
+pub mod compare;
 mod criteria;
 mod doubts;
 mod edges;

@@ -59,7 +59,7 @@ fn pmf(mean: f64, k: u64) -> f64 {
 }
 
 /// ln k!: summed for small k, Stirling's series (error under 1e-13) for the rest.
-fn ln_factorial(k: u64) -> f64 {
+pub fn ln_factorial(k: u64) -> f64 {
     if k < 20 {
         return (2..=k).map(|i| (i as f64).ln()).sum();
     }

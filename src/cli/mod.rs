@@ -2,6 +2,7 @@
 
 mod agent;
 mod bench;
+mod compare;
 mod completions;
 mod demo;
 mod doctor;
@@ -9,6 +10,7 @@ pub(crate) mod drill;
 mod earlier;
 mod exit;
 mod explain;
+mod history;
 mod idle;
 mod keeper;
 mod lint;
@@ -21,6 +23,7 @@ mod review;
 mod run;
 mod schema;
 mod series;
+mod table;
 mod validate;
 
 pub use exit::Exit;
@@ -90,6 +93,10 @@ enum Verb {
     Review(review::Review),
     /// Where a figure comes from: definition, formula with the numbers put in, inputs, raw lines.
     Explain(explain::Explain),
+    /// List all runs of a folder of reports, newest first.
+    History(history::History),
+    /// Two runs side by side: figures, what changed, and which difference is beyond noise.
+    Compare(compare::Compare),
     /// Look for blame, guesses and vague words in a review; in ours, and in any Markdown.
     Lint(lint::Lint),
     /// Say something into the timeline of the drill that is running.
@@ -139,6 +146,8 @@ pub fn main() -> ExitCode {
         Verb::Validate(verb) => verb.run(&global),
         Verb::Review(verb) => verb.run(&global),
         Verb::Explain(verb) => verb.run(&global),
+        Verb::History(verb) => verb.run(&global),
+        Verb::Compare(verb) => verb.run(&global),
         Verb::Lint(verb) => verb.run(&global),
         Verb::Note(words) => words.run(crate::event::NoteKind::Note, &global),
         Verb::Ack(words) => words.run(crate::event::NoteKind::Ack, &global),

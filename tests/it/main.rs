@@ -9,6 +9,7 @@ mod drill;
 mod engine;
 mod examples;
 mod faults;
+mod history;
 mod hour;
 mod keeper;
 mod lint;

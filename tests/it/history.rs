@@ -1,0 +1,136 @@
+//! History over a folder of reports, as it is typed.
+
+use assert_cmd::Command;
+use std::{fs, path::Path, time::Instant};
+
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/run");
+
+fn firedrill(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(arguments).env("NO_COLOR", "1");
+    command
+}
+
+fn said(arguments: &[&str]) -> String {
+    let done = firedrill(arguments).assert().success().get_output().clone();
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// A run as the sample was, but of another moment.
+fn copy(reports: &Path, number: usize, result: &str) {
+    let (day, minute) = (1 + number / 1440, number % 1440);
+    let started = format!("2026-03-{day:02}T{:02}:{:02}:00Z", minute / 60, minute % 60);
+    let run = format!("202603{day:02}T{:02}{:02}00Z-demo-{number:04x}", minute / 60, minute % 60);
+    let text = result.replace("2026-11-22T21:25:46.275447575Z", &started).replace("20261122T212546Z-demo-fc72", &run);
+    let folder = reports.join(run);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("result.json"), text).unwrap();
+}
+
+/// Measured here without optimising and on a machine that does other things: the bounds only notice a wrong order.
+#[test]
+fn a_thousand_runs_are_read_in_seconds_and_once() {
+    let reports = tempfile::tempdir().unwrap();
+    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
+    (0..1_000).for_each(|number| copy(reports.path(), number, &result));
+    let began = Instant::now();
+    let cold = firedrill::history::read(reports.path()).unwrap();
+    let cold_took = began.elapsed();
+    let began = Instant::now();
+    let warm = firedrill::history::read(reports.path()).unwrap();
+    let warm_took = began.elapsed();
+    println!("1,000 runs: cold {cold_took:?}, warm {warm_took:?}");
+    assert_eq!((cold.runs.len(), cold.read_anew, warm.read_anew), (1_000, 1_000, 0));
+    assert!(cold.runs == warm.runs && cold.runs.iter().all(|past| past.troubles.is_empty()));
+    assert!(cold_took.as_secs() < 60 && warm_took.as_secs() < 10, "cold {cold_took:?}, warm {warm_took:?}");
+}
+
+#[test]
+fn every_run_has_a_line_and_what_is_wrong_with_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().to_str().unwrap();
+    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
+    copy(folder.path(), 0, &result);
+    for (name, text) in [
+        ("20260302T100000Z-cut-0001", &result[..5_000]),
+        ("20260302T110000Z-newer-0001", "{\"format\": 99}"),
+        ("20260302T120000Z-tampered-0001", &result.replacen("\"code\": 0", "\"code\": 1", 1)),
+    ] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("result.json"), text).unwrap();
+    }
+    let done = firedrill(&["history", "--reports", reports]).assert().success().get_output().clone();
+    let (out, errors) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
+    let verdicts: Vec<&str> = out.lines().skip(1).map(|line| line.split_whitespace().nth(4).unwrap()).collect();
+    assert_eq!(verdicts, ["UNREADABLE", "UNREADABLE", "UNREADABLE", "HELD"], "{out}");
+    for told in ["is cut short at line", "has format 99", "the verdict HELD does not go with the code 1"] {
+        assert!(errors.contains(told), "{told}: {errors}");
+    }
+    assert!(out.contains("1 of 6,477 (0.015%)") && out.contains("22.2ms to 209ms"), "{out}");
+    let json = said(&["history", "--json", "--scenario", "demo", "--reports", reports]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(json["runs"][0]["summary"]["figures"]["offered"], 6477);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let done = firedrill(&["history", "--reports", "/nowhere/reports"]).assert().code(2).get_output().clone();
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert!(errors.contains("/nowhere/reports cannot be listed; name another one with --reports"), "{errors}");
+}
+
+/// The sample's run with its journal changed, in a folder of its own.
+fn changed(reports: &Path, name: &str, change: impl Fn(String) -> String) {
+    let folder = reports.join(name);
+    fs::create_dir(&folder).unwrap();
+    let journal = fs::read_to_string(Path::new(SAMPLE).join("journal.jsonl")).unwrap();
+    fs::write(folder.join("journal.jsonl"), change(journal)).unwrap();
+    fs::copy(Path::new(SAMPLE).join("requests.bin"), folder.join("requests.bin")).unwrap();
+}
+
+#[test]
+fn two_runs_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    changed(folder.path(), "other", |journal| {
+        journal.replace("\"scenario\":\"demo\"", "\"scenario\":\"cousin\"").replace("20.10.24+dfsg1", "29.1.0")
+    });
+    let reports = folder.path().to_str().unwrap();
+    let text = said(&["compare", SAMPLE, "other", "--reports", reports]);
+    assert!(text.contains("runs of different scenarios: only what bears the same name is compared"), "{text}");
+    for line in ["scenario  demo            cousin", "engine    20.10.24+dfsg1  29.1.0"] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(text.contains("0 of 21 tested differences are beyond noise"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&said(&["compare", SAMPLE, SAMPLE, "--json"])).unwrap();
+    assert_eq!((&json["same_scenario"], json["changes"].as_array().unwrap().len()), (&true.into(), 0));
+}
+
+#[test]
+fn what_one_run_lacks_is_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    changed(folder.path(), "without", |journal| {
+        let lines = journal.lines().filter(|line| !line.contains("baseline_judged"));
+        lines.map(|line| format!("{line}\n")).collect()
+    });
+    let text = said(&["compare", SAMPLE, folder.path().join("without").to_str().unwrap(), "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let phases: Vec<&str> =
+        json["tested"].as_array().unwrap().iter().map(|one| one["phase"].as_str().unwrap()).collect();
+    assert!(phases.len() == 14 && !phases.contains(&"baseline"), "{phases:?}");
+}
+
+#[test]
+fn what_is_no_run_cannot_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("journal.jsonl"), "not a journal\n").unwrap();
+    for (run, told) in [
+        ("nowhere", "there is no run nowhere, neither here nor in"),
+        ("/tmp", "/tmp is not the folder of a run: it holds no journal.jsonl"),
+        (folder.path().to_str().unwrap(), "cannot be compared"),
+    ] {
+        let done = firedrill(&["compare", SAMPLE, run]).assert().code(2).get_output().clone();
+        let errors = String::from_utf8(done.stderr).unwrap();
+        assert!(errors.contains(told), "{errors}");
+    }
+}
