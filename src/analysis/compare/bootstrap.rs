@@ -144,7 +144,7 @@ mod tests {
         let by_chance = by_chance.count();
         assert!(by_chance <= 12, "{by_chance} of 100 equal pairs were called different at 5 %");
         let d = percentiles(&seconds(20, 5e3, 1), &seconds(20, 6e3, 2), &[0.5, 0.99]);
-        assert!(d.iter().all(|d| d.p < 1e-3 && d.low_us > 500 && d.high_us < 2_500), "{d:?}");
+        assert!(d.iter().all(|d| d.p < 1e-3 && d.low_us > 500 && d.high_us < 3_500), "{d:?}");
     }
 
     #[test]
