@@ -14,7 +14,8 @@ pub fn scope(events: &[Event], ledger: &mut Ledger) -> (Scope, Vec<Container>) {
         if let EventKind::TargetsResolved { targets, neighbours, choices } = &event.kind {
             let names = neighbours.iter().map(|c| c.name.clone()).collect();
             let evidence = Some(ledger.line(event.seq + 1));
-            let scope = Scope { targets: targets.clone(), choices: choices.clone(), neighbours: names, evidence };
+            let (targets, choices) = (targets.clone(), choices.clone());
+            let scope = Scope { targets, choices, neighbours: names, watched: neighbours.clone(), evidence };
             return (scope, neighbours.clone());
         }
     }

@@ -204,6 +204,8 @@ pub struct Scope {
     pub choices: Vec<String>,
     /// Names of the containers that were watched but not touched.
     pub neighbours: Vec<String>,
+    /// Snapshots of those.
+    pub watched: Vec<Container>,
     /// Where.
     pub evidence: Option<EvidenceId>,
 }

@@ -1,9 +1,10 @@
 //! The review: from findings to Markdown, HTML, JSON, JUnit and SVG. Pure: strings out, no clock, no environment.
 //!
-//! [`model::Review`] holds every word and figure; `template` sets it as Markdown and HTML, `result` and `junit` for
-//! machines; `charts` draws; `explain` takes a figure apart; `lint` reads prose; `escape` makes text from outside
-//! harmless; `write` puts the files into the run folder.
+//! `rules` finds what is worth acting on, `action` is what is proposed; [`model::Review`] holds every word and figure;
+//! `template` sets it as Markdown and HTML, `result` and `junit` for machines; `charts` draws; `explain` takes a figure
+//! apart; `lint` reads prose; `escape` makes text from outside harmless; `write` puts the files into the run folder.
 
+pub mod action;
 pub mod charts;
 pub mod escape;
 pub mod explain;
@@ -12,6 +13,7 @@ pub mod lint;
 pub mod model;
 pub mod quantity;
 pub mod result;
+pub mod rules;
 mod template;
 mod write;
 

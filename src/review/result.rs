@@ -4,8 +4,10 @@
 //! fractions of 1. What was not measured is `null` with its reason beside it, never 0.
 
 use super::{
+    action::ActionItem,
     explain::Names,
     model::{Review, fact_words},
+    rules::RuleHit,
 };
 use crate::{
     analysis::{
@@ -41,6 +43,10 @@ pub struct RunResult {
     pub probes: Vec<ProbePart>,
     /// Every fault with its times and proofs.
     pub faults: Vec<FaultPart>,
+    /// What the rules found, the gravest first.
+    pub findings: Vec<FindingPart>,
+    /// What is proposed, one item a finding, in the same order. What became of them is in the review's Markdown.
+    pub actions: Vec<ActionItem>,
     /// What the measurement does not tell.
     pub limits: Vec<String>,
     /// Where an evidence id leads in the run folder.
@@ -225,6 +231,29 @@ pub struct FigurePart {
     pub evidence: Vec<String>,
 }
 
+/// What a rule found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FindingPart {
+    /// The rule's id.
+    pub rule: String,
+    /// Of rule, service, fault and signal: the same for the same finding in every run.
+    pub fingerprint: String,
+    /// What it is about.
+    pub service: String,
+    /// The kinds of fault, joined by `+`; `none` where the finding does not depend on them.
+    pub fault: String,
+    /// What shows it.
+    pub signal: String,
+    /// The finding in a sentence.
+    pub title: String,
+    /// `observed` or `hypothesis`.
+    pub basis: String,
+    /// How it could be tested.
+    pub test: String,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
+}
+
 /// A load or probe.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProbePart {
@@ -330,6 +359,8 @@ impl RunResult {
             figures: findings.figures.iter().map(|f| figure(names.figure(f), f, f.probe.and_then(name))).collect(),
             probes: findings.probes.iter().map(probe).collect(),
             faults: faults(findings),
+            findings: review.hits.iter().map(finding).collect(),
+            actions: review.actions.iter().map(|action| action.item.clone()).collect(),
             limits: review.limits.clone(),
             evidence: findings.evidence.iter().enumerate().map(|(i, e)| (format!("e{i}"), e.to_string())).collect(),
             places: places(findings),
@@ -454,6 +485,20 @@ fn figure(id: String, figure: &Figure, probe: Option<String>) -> FigurePart {
         bound: figure.objective.map(|o| o.bound.number()),
         margin: figure.margin,
         evidence: ids(&figure.evidence),
+    }
+}
+
+fn finding(hit: &RuleHit) -> FindingPart {
+    FindingPart {
+        rule: hit.rule.into(),
+        fingerprint: hit.fingerprint.clone(),
+        service: hit.service.clone(),
+        fault: hit.fault.clone(),
+        signal: hit.signal.clone(),
+        title: hit.title.clone(),
+        basis: hit.basis.name().into(),
+        test: hit.test.clone(),
+        evidence: ids(&hit.evidence),
     }
 }
 

@@ -26,6 +26,7 @@ mod recover;
 mod resources;
 mod review;
 mod rooms;
+mod rules;
 mod sample;
 mod scenario;
 mod second_daemon;

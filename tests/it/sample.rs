@@ -511,6 +511,7 @@ pub fn held() -> Findings {
             targets: BTreeMap::from([("cache".to_owned(), vec![container("shop-redis-1")])]),
             choices: vec!["cache: 1 of 1: shop-redis-1".into()],
             neighbours: vec!["shop-worker-1".into(), "shop-db-1".into()],
+            watched: vec![container("shop-worker-1"), container("shop-db-1")],
             evidence: Some(EvidenceId(0)),
         },
         criteria: criteria(),

@@ -169,7 +169,10 @@ impl Reader {
         match tag {
             Tag::CodeBlock(_) | Tag::BlockQuote(_) | Tag::Image { .. } => self.skipped += 1,
             Tag::MetadataBlock(_) => self.front = true,
-            Tag::Heading { .. } => self.begin(Kind::Heading),
+            Tag::Heading { level, .. } => {
+                self.sections[*level as usize - 1..].fill(None);
+                self.begin(Kind::Heading);
+            }
             Tag::Item => self.begin(Kind::Item),
             Tag::TableHead => self.skipped += 1,
             Tag::TableRow => self.begin(Kind::Row),

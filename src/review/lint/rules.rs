@@ -39,7 +39,10 @@ impl Scope {
             Scope::Story => matches!(block.section, Timeline | Told | Factors),
             Scope::Opinion => matches!(block.section, Summary | Factors),
             Scope::Judgement => matches!(block.section, Summary | Factors | Wrong),
-            Scope::Actions => block.section == Actions && matches!(block.kind, Kind::Item | Kind::Row),
+            // Of the named lines of an item, only its end state is prose.
+            Scope::Actions => {
+                block.section == Actions && block.kind != Kind::Paragraph && !NAMED_LINE.is_match(&block.text)
+            }
             Scope::Prompts => block.section == Prompts && block.kind != Kind::Heading,
             Scope::Body => block.section != Appendix && block.kind != Kind::Heading,
         }
@@ -263,7 +266,7 @@ pub static RULES: [Rule; 17] = [
         says: "nobody can tell when this is done",
         instead: "begin with a verb that has an end: add, remove, set, alert on, limit, document",
         find: Find::Words(&[
-            r"^\W*(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
+            r"^\W*(?:A-[0-9a-f]{8}\W+)?(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
         ]),
         fires: &["Improve monitoring by 10 %.", "Look into the 3 timeouts."],
         rests: &["Add an alert on the error rate above 1 %."],
@@ -344,6 +347,7 @@ compiled!(
 );
 compiled!(OUTAGE, r"\boutages?\b|\bdown\b");
 compiled!(BOUNDED, r"\d|\b(?:until|so that|when|once|passes|verified by|fires)\b|\bdrill\b|\btests?\b");
+compiled!(NAMED_LINE, r"^\s*(?:State|Type|Priority|Owner|Due|Ticket|Finding|Verify|Reason|History):");
 compiled!(HEDGE, r"\b(?:probably|presumably|apparently|possibly|perhaps|maybe|might|seems?|seemed|likely)\b");
 compiled!(
     FIGURE,
@@ -386,7 +390,8 @@ fn outage(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
 }
 
 fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
-    let bounded = block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
+    // The end state of an item stands in a line of its own below its heading.
+    let bounded = block.kind == Kind::Heading || block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
     if bounded { vec![] } else { std::iter::once(0..block.text.trim_end().len()).collect() }
 }
 

@@ -3,11 +3,12 @@
 
 mod appendix;
 mod decide;
+mod factors;
 mod hypothesis;
 mod impact;
 mod lanes;
 mod limits;
-mod look;
+pub(super) mod look;
 mod past;
 mod pictures;
 mod restore;
@@ -15,10 +16,11 @@ mod sentences;
 mod tiles;
 mod timeline;
 mod trust;
-mod verdict;
+pub(super) mod verdict;
 
 pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
 pub use decide::Prompt;
+pub use factors::Factor;
 pub use hypothesis::CriterionRow;
 pub use impact::{ClassRow, ImpactTable};
 pub use look::{Look, phase_name};
@@ -28,6 +30,10 @@ pub use tiles::Tile;
 pub use timeline::Row;
 pub use verdict::{Banner, criterion_name, criterion_reading, fact_words};
 
+use super::{
+    action::{ActionItem, Priority, Verify},
+    rules::{self, RuleHit},
+};
 use crate::analysis::Findings;
 use serde::Serialize;
 
@@ -92,6 +98,15 @@ pub struct Review {
     pub watched: usize,
     /// Who or what restored service, and detection.
     pub restore: Vec<String>,
+    /// What contributed, observed or as a hypothesis.
+    pub factors: Vec<Factor>,
+    /// What the rules found, the gravest first.
+    #[serde(skip)]
+    pub hits: Vec<RuleHit>,
+    /// What is proposed: of each finding one item, the gravest first; those after the first few are folded away.
+    pub actions: Vec<Action>,
+    /// How many of them are folded away.
+    pub folded_actions: usize,
     /// The tries of the gate, with their readings.
     pub tries: Vec<Fact>,
     /// What the measurement does not tell.
@@ -128,6 +143,22 @@ pub struct Fact {
     pub evidence: Vec<String>,
 }
 
+/// An action item, as each format shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Action {
+    /// All of it.
+    #[serde(flatten)]
+    pub item: ActionItem,
+    /// The same as a stretch of Markdown.
+    pub markdown: String,
+    /// Its state in words.
+    pub state_words: String,
+    /// What verifies it, in words.
+    pub verified_by: String,
+    /// Shown at once, or folded away.
+    pub visible: bool,
+}
+
 impl Review {
     /// Computes the review. The sections come first, the summary from them.
     pub fn of(findings: &Findings) -> Review {
@@ -135,6 +166,8 @@ impl Review {
         let run = &findings.run;
         let (timeline, timeline_left_out) = timeline::story(&look);
         let prompts = decide::prompts(&look);
+        let hits = rules::hits(findings);
+        let actions = actions(findings, &hits);
         Review {
             run: run.id.clone(),
             scenario: run.scenario.clone(),
@@ -165,6 +198,10 @@ impl Review {
             blast: impact::blast(&look),
             watched: findings.scope.neighbours.len(),
             restore: restore::lines(&look),
+            factors: factors::factors(&look, &hits),
+            folded_actions: actions.iter().filter(|action| !action.visible).count(),
+            actions,
+            hits,
             tries: limits::tries(&look),
             limits: limits::lines(&look),
             earlier: past::runs(&look),
@@ -174,4 +211,19 @@ impl Review {
             recover: verdict::recover(&look),
         }
     }
+}
+
+fn actions(findings: &Findings, hits: &[RuleHit]) -> Vec<Action> {
+    let items = rules::actions(findings, hits).into_iter().enumerate();
+    let shown = |(i, item): (usize, ActionItem)| Action {
+        markdown: item.markdown(),
+        state_words: item.state_words(),
+        verified_by: match &item.verify {
+            Verify::Scenario { scenario, criterion } => format!("a run of {scenario}: {criterion}"),
+            Verify::Person(how) => how.clone(),
+        },
+        visible: i < rules::VISIBLE && item.priority < Priority::P3,
+        item,
+    };
+    items.map(shown).collect()
 }

@@ -1,0 +1,33 @@
+//! What contributed to what was seen: candidates, never one cause alone.
+
+use super::look::Look;
+use crate::review::{
+    action::Aim,
+    rules::{RuleHit, VISIBLE},
+};
+use serde::Serialize;
+
+/// One candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Factor {
+    /// `observed` or `hypothesis`.
+    pub basis: &'static str,
+    /// What is said.
+    pub text: String,
+    /// How that could be tested.
+    pub test: String,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
+}
+
+/// Findings that belong to the faults of this drill. Settings that only could matter are left to the action items.
+pub fn factors(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Factor> {
+    let contributed = hits.iter().filter(|hit| hit.fault != "none" && hit.candidate.aim != Aim::Process);
+    let one = |hit: &RuleHit| Factor {
+        basis: hit.basis.name(),
+        text: hit.title.clone(),
+        test: hit.test.clone(),
+        evidence: look.cite(&hit.evidence),
+    };
+    contributed.take(VISIBLE).map(one).collect()
+}

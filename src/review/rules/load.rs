@@ -1,0 +1,111 @@
+//! What response times and outcomes of the load tell.
+
+use super::{Basis, Candidate, Case, Rule, Seen, first, rests};
+use crate::{
+    analysis::{Distribution, ProbeFindings},
+    event::Phase,
+    measure::Class,
+    review::{action::Aim, model::verdict, quantity},
+};
+
+const S: u64 = 1_000_000_000;
+/// Values that people give timeouts, in nanoseconds.
+const ROUND: [u64; 12] =
+    [S / 2, S, 3 * S / 2, 2 * S, 5 * S / 2, 3 * S, 5 * S, 10 * S, 15 * S, 20 * S, 30 * S, 60 * S];
+/// How near to a round value counts as on it: a timeout is never early, and its answer takes a while.
+const LATE: f64 = 0.03;
+/// Which share of requests must lie there.
+const SHARE: f64 = 0.01;
+
+pub(super) const PLATEAU: Rule = Rule {
+    id: "plateau-at-a-round-time",
+    looks_for: "1% or more of the response times within 3% above a round value that is not the load's own timeout",
+    find: plateau,
+};
+
+fn plateau(case: &Case<'_>) -> Vec<Seen> {
+    let one = |probe: &ProbeFindings| {
+        let during = probe.distributions.iter().find(|d| d.phase == Phase::During)?;
+        let before = probe.distributions.iter().find(|d| d.phase == Phase::Baseline);
+        let own = |round: u64| probe.timeout.ns().abs_diff(round) < round / 20;
+        let on = |round: &&u64| {
+            !own(**round) && share_at(during, **round) >= SHARE && before.is_none_or(|b| share_at(b, **round) == 0.0)
+        };
+        let round = ROUND.iter().find(on)?;
+        let (share, time) = (quantity::share(share_at(during, *round)), quantity::span(*round));
+        let stats = probe.phase(Phase::During)?;
+        Some(Seen {
+            service: probe.name.clone(),
+            by_fault: true,
+            signal: format!("plateau at {time}"),
+            title: format!(
+                "At least {share} of the responses of {} took {time} during the fault (N = {}): a timeout of that length \
+                 lies on their way.",
+                probe.name,
+                quantity::count(stats.response.n)
+            ),
+            basis: Basis::Hypothesis,
+            test: format!("Halve that timeout where it is set and run the scenario again: the plateau moves to half of {time}."),
+            evidence: first(&stats.evidence, 3),
+            candidate: Candidate {
+                title: format!("Shorten the timeout of {time} behind {} to fit its promise", probe.name),
+                aim: Aim::Mitigate,
+                weight: case.weight(),
+                done_when: format!("no more than 1% of responses take {time} in 1 run of the scenario"),
+                criterion: rests(PLATEAU.id, &probe.name),
+            },
+        })
+    };
+    case.findings.probes.iter().filter(|p| p.load).filter_map(one).collect()
+}
+
+/// Which share of responses lies at a value, or a little above it. From the quantiles, so never too much.
+fn share_at(distribution: &Distribution, value: u64) -> f64 {
+    let there = |ns: u64| ns >= value && (ns as f64) <= value as f64 * (1.0 + LATE);
+    let quantiles = || distribution.points.iter().filter(|(_, ns)| there(*ns)).map(|(q, _)| *q);
+    match (quantiles().next(), quantiles().last()) {
+        (Some(first), Some(last)) => last - first,
+        _ => 0.0,
+    }
+}
+
+pub(super) const NO_ANSWER: Rule = Rule {
+    id: "no-answer-in-time",
+    looks_for: "1% or more of the requests of a load that waited for their whole timeout during the fault",
+    find: no_answer,
+};
+
+fn no_answer(case: &Case<'_>) -> Vec<Seen> {
+    let one = |probe: &ProbeFindings| {
+        let during = probe.phase(Phase::During)?;
+        let timeouts = during.by_class.iter().find(|(class, _)| *class == Class::Timeout).map_or(0, |(_, n)| *n);
+        let enough = during.offered > 0 && timeouts as f64 >= SHARE * during.offered as f64;
+        enough.then_some(())?;
+        Some(Seen {
+            service: probe.name.clone(),
+            by_fault: true,
+            signal: "timeouts".into(),
+            title: format!(
+                "{}: {} requests during the fault got no answer within {}, the timeout of the load.",
+                verdict::capital(&probe.name),
+                quantity::part(timeouts, during.offered),
+                probe.timeout
+            ),
+            basis: Basis::Observed,
+            test: format!(
+                "Give the calls behind {} a timeout below {} and run the scenario again: failures come sooner, and as \
+                 errors.",
+                probe.name, probe.timeout
+            ),
+            evidence: first(&during.evidence, 3),
+            candidate: Candidate {
+                title: format!("Set timeouts below {} on the calls that {} makes", probe.timeout, probe.name),
+                aim: Aim::Mitigate,
+                weight: case.weight(),
+                done_when: format!("fewer than 1% of the requests of {} time out in 1 run of the scenario", probe.name),
+                criterion: rests(NO_ANSWER.id, &probe.name),
+            },
+        })
+    };
+    case.findings.probes.iter().filter(|p| p.load).filter_map(one).collect()
+}

@@ -1,0 +1,193 @@
+//! The rules of findings: each fires on the run that it is made for, and rests on one that is much like it.
+
+use crate::sample;
+use firedrill::{
+    analysis::*,
+    event::{Phase, UndoReason},
+    measure::Class,
+    review::{
+        action::{self, Priority},
+        rules,
+    },
+};
+use std::collections::BTreeSet;
+
+const S: u64 = 1_000_000_000;
+
+type Edit = fn(&mut Findings);
+/// A rule's id, what makes it fire, and what makes it rest again.
+type Trial = (&'static str, fn() -> Findings, Edit, Edit);
+
+fn target(findings: &mut Findings) -> &mut firedrill::container::Container {
+    &mut findings.scope.targets.get_mut("cache").unwrap()[0]
+}
+
+fn crashed(findings: &mut Findings) {
+    findings.faults[0].kind = "crash".into();
+    findings.faults[0].undo_reason = Some(UndoReason::Due);
+    target(findings).restart_policy.name = "no".into();
+}
+
+fn named(container: &mut firedrill::container::Container, service: &str) {
+    container.labels.insert("com.docker.compose.service".into(), service.into());
+}
+
+fn figure(findings: &mut Findings, kind: FigureKind) -> &mut Figure {
+    findings.figures.iter_mut().find(|figure| figure.kind == kind).unwrap()
+}
+
+fn oom(findings: &mut Findings) {
+    let row = findings.timeline.iter_mut().find_map(|row| match &mut row.what {
+        Happening::ContainerChanged { action, .. } => Some(action),
+        _ => None,
+    });
+    *row.unwrap() = "oom".into();
+}
+
+fn on_a_plateau(findings: &mut Findings, at: u64) {
+    let during = findings.probes[0].distributions.iter_mut().find(|d| d.phase == Phase::During).unwrap();
+    during.points = vec![(0.0, S / 20), (0.5, S / 10), (0.9, at), (0.95, at + S / 100), (0.99, at + S / 80)];
+}
+
+const TRIALS: [Trial; 20] = [
+    ("not-recovered", sample::not_recovered, |_| {}, |f| f.run.cut_short = true),
+    ("cleanup-unproven", sample::cut_short, |_| {}, |f| f.verdict.cleanup = Cleanup::Proven),
+    (
+        "recovered-late",
+        sample::held,
+        |f| f.criteria[7].status = CriterionStatus::Broken,
+        |f| f.criteria[7].measured = Err(Absent::NotRecovered { at_least_ns: S }),
+    ),
+    ("promise-broken", sample::violated, |_| {}, |f| f.criteria.iter_mut().for_each(|c| c.status = CriterionStatus::Met)),
+    (
+        "recovered-after-removal",
+        sample::held,
+        |f| figure(f, FigureKind::RecoveredUnderFault).value = Ok(Value::Flag(false)),
+        |f| f.faults[0].held = false,
+    ),
+    (
+        "guard-tripped",
+        sample::held,
+        |f| {
+            let (condition, measured) = ("checkout errors > 30% for 10s".into(), "41%".into());
+            f.guards = vec![GuardTrip { at: 30 * S, guard: 0, condition, measured, halted: true, evidence: EvidenceId(0) }];
+        },
+        |f| f.guards[0].halted = false,
+    ),
+    ("non-target-degraded", sample::held, |_| {}, |f| f.blast[0].bad = false),
+    ("out-of-memory", sample::held, oom, |f| f.timeline.clear()),
+    ("stayed-down", sample::held, crashed, |f| target(f).restart_policy.name = "always".into()),
+    (
+        "single-instance",
+        sample::held,
+        |f| named(target(f), "redis"),
+        |f| named(&mut f.scope.watched[0], "redis"),
+    ),
+    ("plateau-at-a-round-time", sample::held, |f| on_a_plateau(f, S), |f| on_a_plateau(f, 2 * S)),
+    (
+        "no-answer-in-time",
+        sample::held,
+        |_| {},
+        |f| f.probes[0].phases[1].by_class.retain(|(class, _)| *class != Class::Timeout),
+    ),
+    (
+        "low-margin",
+        sample::held,
+        |f| (f.verdict.low_margin, f.verdict.smallest_margin) = (true, Some((0.04, 3))),
+        |f| f.verdict.low_margin = false,
+    ),
+    (
+        "healthy-while-bad",
+        sample::held,
+        |f| figure(f, FigureKind::DegradedSpan).value = Ok(Value::Time(31 * S as i64)),
+        |f| target(f).health = None,
+    ),
+    ("undecided", sample::undecided, |_| {}, |f| f.verdict.hypothesis = Hypothesis::Held),
+    (
+        "unknown-ticks",
+        sample::held,
+        |f| f.probes[0].phases[1].unknown_share = 0.06,
+        |f| f.probes[0].phases[1].unknown_share = 0.05,
+    ),
+    (
+        "clock-stepped",
+        sample::held,
+        |f| {
+            let kind = DoubtKind::WallClockStepped(2 * S as i64);
+            f.doubts = vec![Doubt { kind, decisive: false, evidence: vec![EvidenceId(1)] }];
+        },
+        |f| f.doubts.clear(),
+    ),
+    (
+        "no-health-check",
+        sample::held,
+        |f| target(f).health = None,
+        |f| target(f).health = Some(firedrill::container::Health::Starting),
+    ),
+    ("no-memory-limit", sample::held, |_| {}, |f| target(f).limits.memory = 1 << 28),
+    ("image-not-pinned", sample::held, |_| {}, |f| target(f).image = format!("redis@sha256:{:0<64}", 1)),
+];
+
+#[test]
+fn each_rule_fires_and_rests() {
+    let tried: BTreeSet<&str> = TRIALS.iter().map(|(id, ..)| *id).collect();
+    let all: BTreeSet<&str> = rules::RULES.iter().map(|rule| rule.id).collect();
+    assert_eq!(tried, all, "each rule has a trial");
+    for (id, run, fires, rests) in TRIALS {
+        let mut findings = run();
+        fires(&mut findings);
+        let hits = rules::hits(&findings);
+        let hit = hits.iter().find(|hit| hit.rule == id).unwrap_or_else(|| panic!("{id} does not fire"));
+        assert!(!hit.evidence.is_empty(), "{id} shows nothing");
+        assert!(hit.title.ends_with('.') && hit.test.ends_with('.'), "{id}: {} {}", hit.title, hit.test);
+        assert!(!hit.candidate.title.ends_with('.') && !hit.candidate.done_when.is_empty(), "{id}");
+        rests(&mut findings);
+        assert!(rules::hits(&findings).iter().all(|hit| hit.rule != id), "{id} does not rest");
+    }
+}
+
+#[test]
+fn a_finding_is_known_again_in_another_run() {
+    let prints = |findings: &Findings| rules::hits(findings).iter().map(|h| h.fingerprint.clone()).collect::<Vec<_>>();
+    let (first, mut second) = (sample::violated(), sample::violated());
+    second.run.id = "20260401T100000Z-cache-loss-0002".into();
+    second.criteria[4].measured = Ok(Value::Count(900));
+    assert_eq!(prints(&first), prints(&second));
+    let ids = |findings: &Findings| {
+        let items = rules::actions(findings, &rules::hits(findings));
+        items.into_iter().map(|item| item.id).collect::<BTreeSet<_>>()
+    };
+    assert!(ids(&first).is_disjoint(&ids(&second)), "an item belongs to one review");
+    second.faults[0].kind = "kill".into();
+    assert_ne!(prints(&first), prints(&second));
+}
+
+#[test]
+fn priorities_and_due_days_follow_the_printed_rules() {
+    let items = |findings: &Findings| rules::actions(findings, &rules::hits(findings));
+    let violated = items(&sample::violated());
+    assert!(violated.iter().is_sorted_by_key(|item| item.priority), "the gravest first");
+    let worst = &violated[0];
+    assert_eq!((worst.priority, worst.priority_why.as_str()), (Priority::P1, "the hypothesis was violated"));
+    assert_eq!(worst.due.unwrap().to_string(), "2026-03-31", "30 days after the run's end");
+    assert_eq!(worst.history[0].on.to_string(), "2026-03-01");
+    let lost = items(&sample::not_recovered());
+    assert_eq!((lost[0].priority, lost[0].due.unwrap().to_string()), (Priority::P0, "2026-03-16".into()));
+    let held = items(&sample::held());
+    assert!(held.iter().all(|item| item.priority == Priority::P3 && item.due.is_none()), "{held:#?}");
+}
+
+#[test]
+fn what_is_proposed_is_read_back_from_the_review() {
+    for (name, findings) in sample::all() {
+        let texts = firedrill::review::texts(&findings);
+        let markdown = &texts.iter().find(|(file, _)| *file == "review.md").unwrap().1;
+        let (items, troubles) = action::read(markdown);
+        assert!(troubles.is_empty(), "{name}: {troubles:?}");
+        let proposed = rules::actions(&findings, &rules::hits(&findings));
+        assert_eq!(items.len(), proposed.len(), "{name}");
+        if name != "hostile" {
+            assert_eq!(items, proposed, "{name}");
+        }
+    }
+}
