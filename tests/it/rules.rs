@@ -58,7 +58,12 @@ const TRIALS: [Trial; 20] = [
         |f| f.criteria[7].status = CriterionStatus::Broken,
         |f| f.criteria[7].measured = Err(Absent::NotRecovered { at_least_ns: S }),
     ),
-    ("promise-broken", sample::violated, |_| {}, |f| f.criteria.iter_mut().for_each(|c| c.status = CriterionStatus::Met)),
+    (
+        "promise-broken",
+        sample::violated,
+        |_| {},
+        |f| f.criteria.iter_mut().for_each(|c| c.status = CriterionStatus::Met),
+    ),
     (
         "recovered-after-removal",
         sample::held,
@@ -70,19 +75,15 @@ const TRIALS: [Trial; 20] = [
         sample::held,
         |f| {
             let (condition, measured) = ("checkout errors > 30% for 10s".into(), "41%".into());
-            f.guards = vec![GuardTrip { at: 30 * S, guard: 0, condition, measured, halted: true, evidence: EvidenceId(0) }];
+            f.guards =
+                vec![GuardTrip { at: 30 * S, guard: 0, condition, measured, halted: true, evidence: EvidenceId(0) }];
         },
         |f| f.guards[0].halted = false,
     ),
     ("non-target-degraded", sample::held, |_| {}, |f| f.blast[0].bad = false),
     ("out-of-memory", sample::held, oom, |f| f.timeline.clear()),
     ("stayed-down", sample::held, crashed, |f| target(f).restart_policy.name = "always".into()),
-    (
-        "single-instance",
-        sample::held,
-        |f| named(target(f), "redis"),
-        |f| named(&mut f.scope.watched[0], "redis"),
-    ),
+    ("single-instance", sample::held, |f| named(target(f), "redis"), |f| named(&mut f.scope.watched[0], "redis")),
     ("plateau-at-a-round-time", sample::held, |f| on_a_plateau(f, S), |f| on_a_plateau(f, 2 * S)),
     (
         "no-answer-in-time",

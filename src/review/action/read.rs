@@ -284,9 +284,7 @@ fn verify(value: &str) -> Verify {
     let mut spans = spans(value).into_iter();
     let by_drill = value.trim_start_matches(['*', '_']).to_lowercase().starts_with("scenario");
     match (by_drill, spans.next(), spans.next()) {
-        (true, Some(scenario), criterion) => {
-            Verify::Scenario { scenario, criterion: criterion.unwrap_or_default() }
-        }
+        (true, Some(scenario), criterion) => Verify::Scenario { scenario, criterion: criterion.unwrap_or_default() },
         _ => Verify::Person(text(value)),
     }
 }

@@ -123,9 +123,7 @@ fn words() -> impl Strategy<Value = String> {
 }
 
 fn named() -> impl Strategy<Value = String> {
-    words().prop_filter("a word for nothing", |text| {
-        !super::read::NOTHING.contains(&text.to_lowercase().as_str())
-    })
+    words().prop_filter("a word for nothing", |text| !super::read::NOTHING.contains(&text.to_lowercase().as_str()))
 }
 
 fn code() -> impl Strategy<Value = String> {
@@ -177,7 +175,7 @@ proptest! {
         let text = review(std::slice::from_ref(&item));
         let (items, troubles) = read(&text);
         prop_assert!(troubles.is_empty(), "{troubles:?}\n{text}");
-        prop_assert_eq!(&items, &[item.clone()], "{}", text);
+        prop_assert_eq!(items.as_slice(), std::slice::from_ref(&item), "{}", text);
         prop_assert_eq!(item.put_into(&text), Some(text.clone()));
     }
 

@@ -391,7 +391,8 @@ fn outage(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
 
 fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
     // The end state of an item stands in a line of its own below its heading.
-    let bounded = block.kind == Kind::Heading || block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
+    let bounded =
+        block.kind == Kind::Heading || block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
     if bounded { vec![] } else { std::iter::once(0..block.text.trim_end().len()).collect() }
 }
 

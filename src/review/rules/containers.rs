@@ -139,7 +139,9 @@ fn stayed_down(case: &Case<'_>) -> Vec<Seen> {
                         "{} stayed down after {} until the runner started it at {asked}; its restart policy is `no`.",
                         container.name, fault.label
                     ),
-                    format!("Crash {service} again with a restart policy set: the time to recover tells what it is worth."),
+                    format!(
+                        "Crash {service} again with a restart policy set: the time to recover tells what it is worth."
+                    ),
                     Candidate {
                         title: format!("Set a restart policy on {service}"),
                         aim: Aim::Prevent,
@@ -178,7 +180,9 @@ fn out_of_memory(case: &Case<'_>) -> Vec<Seen> {
             quantity::plural(evidence.len() as u64, "time", "times")
         ),
         basis: Basis::Observed,
-        test: format!("Run the scenario again with twice the memory limit of {container}, and compare its peak memory."),
+        test: format!(
+            "Run the scenario again with twice the memory limit of {container}, and compare its peak memory."
+        ),
         evidence: first(&evidence, 3),
         candidate: Candidate {
             title: format!("Bound the memory of {container} below its limit"),
@@ -237,7 +241,9 @@ fn single_instance(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Run at least 2 instances of {service}"),
                 aim: Aim::Prevent,
                 weight: case.weight(),
-                done_when: format!("the scenario takes 1 of at least 2 instances of {service} away, and its promises hold"),
+                done_when: format!(
+                    "the scenario takes 1 of at least 2 instances of {service} away, and its promises hold"
+                ),
                 criterion: rests(SINGLE_INSTANCE.id, &service),
             },
         });

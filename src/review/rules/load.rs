@@ -10,8 +10,7 @@ use crate::{
 
 const S: u64 = 1_000_000_000;
 /// Values that people give timeouts, in nanoseconds.
-const ROUND: [u64; 12] =
-    [S / 2, S, 3 * S / 2, 2 * S, 5 * S / 2, 3 * S, 5 * S, 10 * S, 15 * S, 20 * S, 30 * S, 60 * S];
+const ROUND: [u64; 12] = [S / 2, S, 3 * S / 2, 2 * S, 5 * S / 2, 3 * S, 5 * S, 10 * S, 15 * S, 20 * S, 30 * S, 60 * S];
 /// How near to a round value counts as on it: a timeout is never early, and its answer takes a while.
 const LATE: f64 = 0.03;
 /// Which share of requests must lie there.
@@ -45,7 +44,9 @@ fn plateau(case: &Case<'_>) -> Vec<Seen> {
                 quantity::count(stats.response.n)
             ),
             basis: Basis::Hypothesis,
-            test: format!("Halve that timeout where it is set and run the scenario again: the plateau moves to half of {time}."),
+            test: format!(
+                "Halve that timeout where it is set and run the scenario again: the plateau moves to half of {time}."
+            ),
             evidence: first(&stats.evidence, 3),
             candidate: Candidate {
                 title: format!("Shorten the timeout of {time} behind {} to fit its promise", probe.name),
@@ -63,7 +64,7 @@ fn plateau(case: &Case<'_>) -> Vec<Seen> {
 fn share_at(distribution: &Distribution, value: u64) -> f64 {
     let there = |ns: u64| ns >= value && (ns as f64) <= value as f64 * (1.0 + LATE);
     let quantiles = || distribution.points.iter().filter(|(_, ns)| there(*ns)).map(|(q, _)| *q);
-    match (quantiles().next(), quantiles().last()) {
+    match (quantiles().next(), quantiles().next_back()) {
         (Some(first), Some(last)) => last - first,
         _ => 0.0,
     }

@@ -17,11 +17,8 @@ use crate::{
 /// More than this share of unknown ticks is worth an action.
 const UNKNOWN: f64 = 0.05;
 
-pub(super) const CLEANUP_UNPROVEN: Rule = Rule {
-    id: "cleanup-unproven",
-    looks_for: "a fault whose undo was not read back",
-    find: cleanup_unproven,
-};
+pub(super) const CLEANUP_UNPROVEN: Rule =
+    Rule { id: "cleanup-unproven", looks_for: "a fault whose undo was not read back", find: cleanup_unproven };
 
 fn cleanup_unproven(case: &Case<'_>) -> Vec<Seen> {
     let findings = case.findings;
@@ -46,8 +43,9 @@ fn cleanup_unproven(case: &Case<'_>) -> Vec<Seen> {
             title: format!("Bring {names} back with firedrill recover, and compare with the snapshot"),
             aim: Aim::Process,
             weight: Weight::CleanupUnproven,
-            done_when: "firedrill recover reports that 0 things are left, and 1 run of the scenario ends with proven cleanup"
-                .into(),
+            done_when:
+                "firedrill recover reports that 0 things are left, and 1 run of the scenario ends with proven cleanup"
+                    .into(),
             criterion: "cleanup proven".into(),
         },
     }]
@@ -58,7 +56,8 @@ pub(super) const UNDECIDED: Rule =
 
 fn undecided(case: &Case<'_>) -> Vec<Seen> {
     let verdict = &case.findings.verdict;
-    let nothing_else = verdict.hypothesis == Hypothesis::Undecided && !case.not_started() && !case.findings.run.cut_short;
+    let nothing_else =
+        verdict.hypothesis == Hypothesis::Undecided && !case.not_started() && !case.findings.run.cut_short;
     let reason = verdict.reasons.iter().find(|r| !matches!(r.why, Why::UndoUnproven { .. } | Why::Unjudged(_)));
     let Some(reason) = reason.filter(|_| nothing_else) else { return vec![] };
     vec![Seen {
@@ -125,11 +124,8 @@ fn in_phase(phase: Phase) -> String {
     }
 }
 
-pub(super) const CLOCK_STEPPED: Rule = Rule {
-    id: "clock-stepped",
-    looks_for: "a wall clock that was stepped while the drill ran",
-    find: clock_stepped,
-};
+pub(super) const CLOCK_STEPPED: Rule =
+    Rule { id: "clock-stepped", looks_for: "a wall clock that was stepped while the drill ran", find: clock_stepped };
 
 fn clock_stepped(case: &Case<'_>) -> Vec<Seen> {
     let stepped = case.findings.doubts.iter().find_map(|doubt| match doubt.kind {

@@ -286,4 +286,3 @@ fn first(evidence: &[EvidenceId], most: usize) -> Vec<EvidenceId> {
     let mut known = BTreeSet::new();
     evidence.iter().copied().filter(|id| known.insert(*id)).take(most).collect()
 }
-

@@ -62,11 +62,8 @@ fn within(case: &Case<'_>, probe: &ProbeFindings) -> String {
     limits.and_then(|l| l.within).map_or("before the watch ends".into(), |span| format!("within {span}"))
 }
 
-pub(super) const RECOVERED_LATE: Rule = Rule {
-    id: "recovered-late",
-    looks_for: "a recovery that took longer than was promised",
-    find: recovered_late,
-};
+pub(super) const RECOVERED_LATE: Rule =
+    Rule { id: "recovered-late", looks_for: "a recovery that took longer than was promised", find: recovered_late };
 
 fn broken<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (&'a Criterion, &'a ProbeFindings)> {
     let criteria = case.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
@@ -136,7 +133,10 @@ fn promise_broken(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Keep {} {} at {bound} while {} lasts", probe.name, criterion.what, case.fault_labels()),
                 aim: Aim::Prevent,
                 weight: Weight::Violated,
-                done_when: format!("{} is {bound} in 1 run of the scenario", verdict::criterion_name(&case.look, criterion)),
+                done_when: format!(
+                    "{} is {bound} in 1 run of the scenario",
+                    verdict::criterion_name(&case.look, criterion)
+                ),
                 criterion: criterion_words(criterion, probe),
             },
         }
@@ -199,11 +199,16 @@ fn guard_tripped(case: &Case<'_>) -> Vec<Seen> {
             verdict::end_of_sentence(&trip.measured)
         ),
         basis: Basis::Observed,
-        test: "Run a variant with a smaller dose, and raise it until the guard trips: the last dose below is the limit."
-            .into(),
+        test:
+            "Run a variant with a smaller dose, and raise it until the guard trips: the last dose below is the limit."
+                .into(),
         evidence: vec![trip.evidence],
         candidate: Candidate {
-            title: format!("Limit the harm of {} so that the guard {} stays quiet", case.fault_labels(), trip.condition),
+            title: format!(
+                "Limit the harm of {} so that the guard {} stays quiet",
+                case.fault_labels(),
+                trip.condition
+            ),
             aim: Aim::Mitigate,
             weight: case.weight(),
             done_when: "1 run of the scenario ends without this guard".into(),
