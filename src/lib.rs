@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod container;
 pub mod demo;
+pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod fault;

@@ -2,7 +2,9 @@
 
 use super::{
     AnalysisError, Criterion, Distribution, EvidenceFile, FINDINGS_FORMAT, Figure, FigureKind, Findings, Impact,
-    Ledger, Outage, PhaseStats, ProbeFindings, RunFacts, Tick, Verdict, around, criteria, doubts, faults, figures,
+    Ledger, Outage, PhaseStats, ProbeFindings, RunFacts, Tick, Verdict,
+    alerts::{self, Alerts},
+    around, criteria, doubts, faults, figures,
     impact::Watched,
     judge,
     log::{self, ProbeLog, RequestLog},
@@ -38,11 +40,22 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
     let (scope, neighbours) = around::scope(events, &mut ledger);
     let blast = around::blast(events, &neighbours, terms, &windows, &mut ledger);
     let seen = seen(&probes, &log);
+    let effective = faults.iter().filter_map(|f| f.effective).min_by_key(|e| e.low);
+    let alerts = Alerts::of(&journal.started, events, effective, &windows, &mut ledger);
     let mut criteria = criteria::judge(terms, &windows, &seen, &blast, &mut ledger);
+    criteria.extend(alerts.iter().flat_map(alerts::criteria));
     for bare in criteria.iter_mut().filter(|criterion| criterion.evidence.is_empty()) {
         bare.evidence.push(ledger.line(1));
     }
-    let sources = doubts::Sources { journal: &journal, log: &log, windows: &windows, probes: &probes, faults: &faults };
+    let alerts = alerts.map(|alerts| alerts.findings());
+    let sources = doubts::Sources {
+        journal: &journal,
+        log: &log,
+        windows: &windows,
+        probes: &probes,
+        faults: &faults,
+        alerts: alerts.as_ref(),
+    };
     let doubts = doubts::find(&sources, &mut ledger);
     let guards = around::guards(events, terms, &mut ledger);
     let case = judge::Case {
@@ -54,10 +67,13 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         guards: &guards,
     };
     let verdict = judge::verdict(&case, &mut ledger);
+    let main_probe = main_probe(&probes, terms.of.as_deref());
+    let impact = main_probe.and_then(|id| probes.get(usize::from(id))?.impact.as_ref());
     let mut figures = figures::all(&probes, &faults, &windows, &log, &terms.expect, &verdict);
+    figures.extend(alerts::figures(alerts.as_ref(), effective, impact));
     figures.iter_mut().for_each(|figure| rest_on_terms(figure, &verdict, &criteria, &mut ledger));
     let phases = windows::phases(events, &windows, &faults, &mut ledger);
-    let timeline = story::timeline(events, &faults, &probes, &mut ledger);
+    let timeline = story::timeline(events, &faults, &probes, alerts.as_ref(), &mut ledger);
     let notes = around::notes(events, &mut ledger);
     let evidence = ledger.into_places();
     Ok(Findings {
@@ -66,9 +82,10 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         terms: terms.clone(),
         phases,
         baseline_tries: tries,
-        main_probe: main_probe(&probes, terms.of.as_deref()),
+        main_probe,
         figures,
         timeline,
+        alerts,
         usage: around::usage(events, &scope),
         notes,
         earlier: around::earlier(events),

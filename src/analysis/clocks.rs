@@ -1,5 +1,5 @@
-//! The engine's stamps on our clock. How far the two are apart is measured several times a run; each answer is
-//! good to half of the question's round trip.
+//! Stamps of others (the engine, an alert source) on our clock. How far the two are apart is measured several times a
+//! run; each answer is good to half of the question's round trip, and to the grain of what it shows.
 
 use super::Interval;
 use crate::{
@@ -8,38 +8,59 @@ use crate::{
 };
 use jiff::Timestamp;
 
-/// Translates the engine's time to the run's.
+/// Translates the time of another clock to the run's.
 #[derive(Debug, Default)]
-pub struct EngineClock {
+pub struct Clock {
     started_ns: i128,
-    /// When, and between what the engine's lead over our clock lay then.
+    /// When, and between what its lead over our clock lay then.
     readings: Vec<(At, Interval<i64>)>,
     /// What all readings agree on, if they do.
     agreed: Option<Interval<i64>>,
 }
 
-impl EngineClock {
-    /// From all comparisons of a run.
-    pub fn new(started: Timestamp, events: &[Event]) -> EngineClock {
-        let reading = |event: &Event| match event.kind {
+impl Clock {
+    /// The engine's, from all comparisons of a run.
+    pub fn of_engine(started: Timestamp, events: &[Event]) -> Clock {
+        Clock::new(started, events, |event| match event.kind {
             EventKind::ClockCompared { offset_ns, rtt_ns } => {
                 let half = i64::try_from(rtt_ns / 2).unwrap_or(i64::MAX);
-                let (low, high) = (offset_ns.saturating_sub(half), offset_ns.saturating_add(half));
-                Some((event.at, Interval { low, high }))
+                Some(Interval { low: offset_ns.saturating_sub(half), high: offset_ns.saturating_add(half) })
             }
             _ => None,
-        };
-        let readings: Vec<_> = events.iter().filter_map(reading).collect();
+        })
+    }
+
+    /// The alert source's, from all its answers.
+    pub fn of_alert_source(started: Timestamp, events: &[Event]) -> Clock {
+        let started_ns = i64::try_from(started.as_nanosecond()).unwrap_or(i64::MAX);
+        let ours = |at: At| started_ns.saturating_add(i64::try_from(at).unwrap_or(i64::MAX));
+        Clock::new(started, events, |event| match event.kind {
+            // It showed `from` at the earliest when it was asked, and `to` at the latest when it had answered.
+            EventKind::AlertsRead { sent, clock_ns: Some([from, to]), .. } => {
+                Some(Interval { low: from.saturating_sub(ours(event.at)), high: to.saturating_sub(ours(sent)) })
+            }
+            _ => None,
+        })
+    }
+
+    fn new(started: Timestamp, events: &[Event], reading: impl Fn(&Event) -> Option<Interval<i64>>) -> Clock {
+        let readings: Vec<_> = events.iter().filter_map(|event| Some((event.at, reading(event)?))).collect();
         let low = readings.iter().map(|(_, lead)| lead.low).max();
         let high = readings.iter().map(|(_, lead)| lead.high).min();
         let agreed = low.zip(high).filter(|(low, high)| low <= high).map(|(low, high)| Interval { low, high });
-        EngineClock { started_ns: started.as_nanosecond(), readings, agreed }
+        Clock { started_ns: started.as_nanosecond(), readings, agreed }
     }
 
-    /// When the engine's stamp lies on our clock; `near` is about when (clocks drift). `None` without any comparison.
-    pub fn at(&self, engine_ns: i64, near: At) -> Option<Interval<At>> {
+    /// How far it is ahead of ours, nanoseconds; everything that was measured if that does not agree.
+    pub fn lead(&self) -> Option<Interval<i64>> {
+        let all = || self.readings.iter().map(|(_, lead)| *lead);
+        self.agreed.or_else(|| all().reduce(|a, b| Interval { low: a.low.min(b.low), high: a.high.max(b.high) }))
+    }
+
+    /// When a stamp of its lies on our clock; `near` is about when (clocks drift). `None` without any comparison.
+    pub fn at(&self, stamp_ns: i64, near: At) -> Option<Interval<At>> {
         let lead = self.agreed.or_else(|| self.around(near))?;
-        let since = i128::from(engine_ns) - self.started_ns;
+        let since = i128::from(stamp_ns) - self.started_ns;
         let at = |lead: i64| At::try_from((since - i128::from(lead)).max(0)).unwrap_or(At::MAX);
         Some(Interval { low: at(lead.high), high: at(lead.low) })
     }
@@ -57,14 +78,14 @@ impl EngineClock {
 mod tests {
     use super::*;
 
-    fn clock(readings: &[(At, i64, u64)]) -> EngineClock {
+    fn clock(readings: &[(At, i64, u64)]) -> Clock {
         let event = |&(at, offset_ns, rtt_ns): &(At, i64, u64)| Event {
             seq: 0,
             at,
             kind: EventKind::ClockCompared { offset_ns, rtt_ns },
         };
         let events: Vec<Event> = readings.iter().map(event).collect();
-        EngineClock::new(Timestamp::from_second(1_000).unwrap(), &events)
+        Clock::of_engine(Timestamp::from_second(1_000).unwrap(), &events)
     }
 
     const STARTED: i64 = 1_000_000_000_000;

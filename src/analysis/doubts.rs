@@ -1,8 +1,8 @@
 //! Reasons to distrust what was measured.
 
 use super::{
-    Doubt, DoubtKind, FaultFindings, Ledger, ProbeFindings, criteria::UNKNOWN_TOLERATED, log::RequestLog,
-    windows::Windows,
+    AlertFindings, Doubt, DoubtKind, FaultFindings, Ledger, ProbeFindings, criteria::UNKNOWN_TOLERATED,
+    log::RequestLog, windows::Windows,
 };
 use crate::{
     clock::At,
@@ -25,6 +25,8 @@ pub struct Sources<'a> {
     pub probes: &'a [ProbeFindings],
     /// The faults.
     pub faults: &'a [FaultFindings],
+    /// The alerts.
+    pub alerts: Option<&'a AlertFindings>,
 }
 
 /// All of them, the decisive ones first.
@@ -36,6 +38,7 @@ pub fn find(sources: &Sources<'_>, ledger: &mut Ledger) -> Vec<Doubt> {
         doubts.extend(of_probe(probe, &sources.journal.started.terms.expect));
     }
     doubts.extend(engine_lost(events, sources.windows.watch_end, ledger));
+    doubts.extend(sources.alerts.into_iter().flat_map(alerts_lost));
     doubts.extend(without_keeper(events, sources.windows.watch_end, ledger));
     doubts.extend(sources.faults.iter().filter_map(vague));
     doubts.sort_by_key(|doubt| !doubt.decisive);
@@ -139,6 +142,15 @@ fn engine_lost(events: &[Event], end: At, ledger: &mut Ledger) -> Vec<Doubt> {
         doubts.push(Doubt { kind, decisive: false, evidence: vec![ledger.line(line)] });
     }
     doubts
+}
+
+/// Times in which nothing was known of alerts; what they decide is said by the criteria.
+fn alerts_lost(alerts: &AlertFindings) -> impl Iterator<Item = Doubt> + '_ {
+    alerts.gaps.iter().map(|&(from, to)| Doubt {
+        kind: DoubtKind::AlertSourceLost { from, to },
+        decisive: false,
+        evidence: alerts.evidence.clone(),
+    })
 }
 
 /// Times in which nobody but the runner could undo.

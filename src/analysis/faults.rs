@@ -3,7 +3,7 @@
 //! The moment of effect is an interval: from the sending of the request to the engine's stamp of what it did
 //! (or, for what the engine does not stamp, to its answer). Reading back proves the state, not the time.
 
-use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, Worked, clocks::EngineClock, packets};
+use super::{EvidenceId, FaultFindings, FaultOn, Interval, Ledger, Operation, Worked, clocks::Clock, packets};
 use crate::{
     agent::work::{Work, signal::Signalling},
     clock::At,
@@ -20,7 +20,7 @@ const FATAL: [&str; 6] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", 
 
 /// All faults of the scenario, with what the journal says of each.
 pub fn findings(started: &RunStarted, events: &[Event], t0: Option<At>, ledger: &mut Ledger) -> Vec<FaultFindings> {
-    let clock = EngineClock::new(started.started, events);
+    let clock = Clock::of_engine(started.started, events);
     let mut faults: Vec<FaultFindings> =
         started.terms.faults.iter().enumerate().map(|(id, terms)| planned(id, terms, t0)).collect();
     let mut seen = Seen { engine: engine_events(events), clock };
@@ -98,7 +98,7 @@ pub fn fault_of(kind: &EventKind) -> Option<FaultId> {
 /// What the engine saw, by container id, and how to read its clock.
 struct Seen<'a> {
     engine: BTreeMap<&'a str, Vec<(At, &'a EngineEvent)>>,
-    clock: EngineClock,
+    clock: Clock,
 }
 
 fn engine_events(events: &[Event]) -> BTreeMap<&str, Vec<(At, &EngineEvent)>> {

@@ -86,8 +86,16 @@ pub enum FigureKind {
     EffectiveFor,
     /// Start of impact - fault effective. Per probe.
     TimeToImpact,
-    /// Always absent until an alert source is connected.
+    /// First expected alert firing - first fault effective. For the run; absent without an alert source.
     TimeToDetect,
+    /// First expected alert firing - start of impact of the main probe; negative: the alert was first. For the run.
+    TimeToDetectFromImpact,
+    /// Expected alerts that fired / all that fired, from the first fault to the end. For the run.
+    AlertPrecision,
+    /// Expected alerts that fired / expected ones. For the run.
+    AlertRecall,
+    /// Last expected alert resolved - recovery of the main probe. For the run.
+    AlertReset,
     /// From the start of impact until the mitigated limits hold while the fault is active. Per probe.
     TimeToMitigate,
     /// Recovery - start of impact. Per probe.
@@ -133,6 +141,10 @@ impl FigureKind {
             FigureKind::EffectiveFor => "fault effective for",
             FigureKind::TimeToImpact => "time to impact",
             FigureKind::TimeToDetect => "time to detect",
+            FigureKind::TimeToDetectFromImpact => "time to detect, from impact",
+            FigureKind::AlertPrecision => "alert precision",
+            FigureKind::AlertRecall => "alert recall",
+            FigureKind::AlertReset => "alerts reset after",
             FigureKind::TimeToMitigate => "time to mitigate",
             FigureKind::TimeToRecover => "time to recover",
             FigureKind::RecoveryLag => "recovery lag",
@@ -161,6 +173,14 @@ impl FigureKind {
             FigureKind::EffectiveFor => "From the fault effective to the fault removed.",
             FigureKind::TimeToImpact => "Start of impact minus the first fault effective.",
             FigureKind::TimeToDetect => "First expected alert firing minus the first fault effective.",
+            FigureKind::TimeToDetectFromImpact => {
+                "First expected alert firing minus the start of impact; negative if the alert came first."
+            }
+            FigureKind::AlertPrecision => {
+                "Expected alerts that fired, divided by all alerts that began to fire from the first fault to the end of recovery."
+            }
+            FigureKind::AlertRecall => "Expected alerts that fired, in time or late, divided by those expected.",
+            FigureKind::AlertReset => "Last expected alert resolved minus recovery; negative if the alerts were first.",
             FigureKind::TimeToMitigate => {
                 "From the start of impact until the mitigated limits hold for good while the fault is still active."
             }
@@ -211,6 +231,22 @@ pub enum Absent {
     NoSlo,
     /// No alert source is connected.
     NoAlertSource,
+    /// The scenario expects no alert.
+    NothingExpected,
+    /// No expected alert fired, and the source was read all the time.
+    NotDetected,
+    /// This alert did not fire.
+    NotFired,
+    /// It fired before the fault already, so that it could tell nothing.
+    AlreadyFiring,
+    /// It had not resolved when the watch ended.
+    StillFiring,
+    /// No alert fired at all.
+    NoneFired,
+    /// The alert source could not be read when it mattered.
+    AlertSourceLost,
+    /// Of at least one expected alert it is not known whether it fired.
+    AlertsNotKnown,
     /// No probe keeps a ledger of writes.
     NoLedger,
     /// N is too small for this.
@@ -246,6 +282,14 @@ impl fmt::Display for Absent {
             }
             Absent::NoSlo => f.write_str("no SLO given"),
             Absent::NoAlertSource => f.write_str("no alert source configured: not measured"),
+            Absent::NothingExpected => f.write_str("no alert is expected"),
+            Absent::NotDetected => f.write_str("no expected alert fired before the watch ended"),
+            Absent::NotFired => f.write_str("did not fire"),
+            Absent::AlreadyFiring => f.write_str("fired before the fault already"),
+            Absent::StillFiring => f.write_str("still firing at the end"),
+            Absent::NoneFired => f.write_str("no alert fired"),
+            Absent::AlertSourceLost => f.write_str("the alert source could not be read then"),
+            Absent::AlertsNotKnown => f.write_str("not known of every expected alert"),
             Absent::NoLedger => f.write_str("no ledger probe: not measured"),
             Absent::TooFew { n, needed } => write!(f, "N too small ({n}, needs {needed})"),
             Absent::NoFault => f.write_str("no fault became effective"),

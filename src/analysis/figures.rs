@@ -1,4 +1,4 @@
-//! Every figure that needs no alert source and no ledger, by its definition.
+//! Every figure that needs no alerts and no ledger, by its definition.
 
 use super::{
     Absent, EvidenceId, FaultFindings, Figure, FigureKind, Impact, Interval, Objective, PhaseStats, ProbeFindings,
@@ -36,12 +36,12 @@ pub fn all(
     }
     figures.push(margin(verdict));
     let none = |kind, why| figure(kind, Err(why), Vec::new());
-    figures.push(none(FigureKind::TimeToDetect, Absent::NoAlertSource));
     figures.push(none(FigureKind::DataLoss, Absent::NoLedger));
     figures
 }
 
-fn figure(kind: FigureKind, value: Result<Value, Absent>, evidence: Vec<EvidenceId>) -> Figure {
+/// A figure of the run.
+pub(super) fn figure(kind: FigureKind, value: Result<Value, Absent>, evidence: Vec<EvidenceId>) -> Figure {
     Figure {
         kind,
         probe: None,
@@ -71,7 +71,8 @@ fn between(from: Interval<At>, to: Interval<At>) -> (Value, Interval<i64>) {
     (Value::Time(span(from.high, to.high)), Interval { low: span(from.high, to.low), high: span(from.low, to.high) })
 }
 
-fn timed(
+/// A time between two moments.
+pub(super) fn timed(
     kind: FigureKind,
     from: Option<Interval<At>>,
     to: Option<Interval<At>>,

@@ -5,7 +5,7 @@
 //! What could not be measured is `None` or carries its reason; it is never 0.
 
 use super::{
-    Absent, Evidence, EvidenceId, Figure, FigureKind, Objective, Place, TimelineRow, Value, Verdict,
+    Absent, AlertFindings, Evidence, EvidenceId, Figure, FigureKind, Objective, Place, TimelineRow, Value, Verdict,
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
@@ -49,6 +49,8 @@ pub struct Findings {
     pub main_probe: Option<ProbeId>,
     /// In the order of [`crate::event::Terms::faults`]: `faults[id]`.
     pub faults: Vec<FaultFindings>,
+    /// What the alerts did; `None`: no alert source is connected.
+    pub alerts: Option<AlertFindings>,
     /// All figures; look one up with [`Findings::figure`].
     pub figures: Vec<Figure>,
     /// Everything that happened, in order.
@@ -475,6 +477,13 @@ pub enum DoubtKind {
         /// From.
         from: At,
         /// To; the end of the run if it did not come back.
+        to: At,
+    },
+    /// The alert source could not be read for a while.
+    AlertSourceLost {
+        /// From the last answer before.
+        from: At,
+        /// To the first one after, or to the end of the watch.
         to: At,
     },
     /// Nobody would have undone anything after a SIGKILL of the runner, by wish.

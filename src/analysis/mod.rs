@@ -9,6 +9,7 @@
 //! all of it -> criteria, doubts -> judge (the verdict); figures; story (the timeline)
 //! ```
 
+mod alerts;
 mod analyse;
 mod around;
 mod clocks;
@@ -40,6 +41,7 @@ mod timeline;
 mod verdict;
 mod windows;
 
+pub use alerts::{AlertEdge, AlertFindings, AlertOutcome, AlertRow};
 pub use analyse::analyse;
 pub use evidence::*;
 pub use figure::*;

@@ -50,9 +50,32 @@ pub enum Bounded {
     RecoveredWithin,
     /// A container or service outside the targets stays as it is.
     Unaffected(String),
+    /// An alert fires within this of the first fault effective.
+    AlertFires {
+        /// Its name, with labels.
+        alert: String,
+        /// So long.
+        within: Span,
+    },
+    /// An alert has resolved within this of the last undo effective.
+    AlertResolves {
+        /// Its name, with labels.
+        alert: String,
+        /// So long.
+        within: Span,
+    },
+    /// The alert of this name does not begin to fire; `None`: nor does any that is not expected.
+    NoPage(Option<String>),
 }
 
-/// `errors`, `p99`, `max`, `failed in all`, `recovered within`, `db unaffected`.
+impl Bounded {
+    /// Whether it is about alerts, and carries its bound in its words.
+    pub fn about_alerts(&self) -> bool {
+        matches!(self, Bounded::AlertFires { .. } | Bounded::AlertResolves { .. } | Bounded::NoPage(_))
+    }
+}
+
+/// `errors`, `p99`, `max`, `failed in all`, `recovered within`, `db unaffected`, `alert CacheDown fires within 1m`.
 impl std::fmt::Display for Bounded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -62,6 +85,10 @@ impl std::fmt::Display for Bounded {
             Bounded::MaxFailed => f.write_str("failed in all"),
             Bounded::RecoveredWithin => f.write_str("recovered within"),
             Bounded::Unaffected(name) => write!(f, "{name} unaffected"),
+            Bounded::AlertFires { alert, within } => write!(f, "alert {alert} fires within {within}"),
+            Bounded::AlertResolves { alert, within } => write!(f, "alert {alert} resolves within {within}"),
+            Bounded::NoPage(Some(name)) => write!(f, "alert {name} does not fire"),
+            Bounded::NoPage(None) => f.write_str("no other alert fires"),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The timeline: what the runner and the engine recorded, and what the request log shows, in one order.
 
 use super::{
-    FaultFindings, Happening, Interval, Ledger, ProbeFindings, Source, TimelineRow,
+    AlertEdge, AlertFindings, FaultFindings, Happening, Interval, Ledger, ProbeFindings, Source, TimelineRow,
     around::{Change, change},
 };
 use crate::{
     agent::protocol::EndReason,
     clock::At,
-    event::{Event, EventKind, Phase},
+    event::{AlertState, Event, EventKind, Phase},
 };
 
 /// All rows, in order.
@@ -15,12 +15,14 @@ pub fn timeline(
     events: &[Event],
     faults: &[FaultFindings],
     probes: &[ProbeFindings],
+    alerts: Option<&AlertFindings>,
     ledger: &mut Ledger,
 ) -> Vec<TimelineRow> {
     let mut trips = 0;
     let mut rows: Vec<TimelineRow> = events.iter().filter_map(|event| recorded(event, &mut trips, ledger)).collect();
     rows.extend(faults.iter().flat_map(effects));
     rows.extend(probes.iter().flat_map(seen_by));
+    rows.extend(alerts.into_iter().flat_map(|alerts| &alerts.edges).map(told));
     rows.sort_by_key(|row| row.at);
     rows
 }
@@ -99,6 +101,8 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         EventKind::StopRequested { by } => (true, Happening::StopRequested(by.clone())),
         EventKind::EngineLost { detail } => (true, Happening::EngineLost(detail.clone())),
         EventKind::EngineBack => (false, Happening::EngineBack),
+        EventKind::AlertSourceLost { detail } => (true, Happening::AlertSourceLost(detail.clone())),
+        EventKind::AlertSourceBack => (false, Happening::AlertSourceBack),
         EventKind::KeeperLost { detail } => (true, Happening::KeeperLost(detail.clone())),
         EventKind::EvidenceLost { file, .. } => (true, Happening::EvidenceLost(file.clone())),
         EventKind::WallClockStepped { by_ns } => (false, Happening::WallClockStepped(*by_ns)),
@@ -136,6 +140,8 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         | EventKind::UsageSampled { .. }
         | EventKind::WorkMeasured { .. }
         | EventKind::ClockCompared { .. }
+        | EventKind::AlertsRead { .. }
+        | EventKind::AlertChanged(_)
         | EventKind::GuardTripped { .. }
         | EventKind::Noted { .. }
         | EventKind::LogsSaved { .. }
@@ -183,6 +189,16 @@ fn effects(fault: &FaultFindings) -> Vec<TimelineRow> {
         }
     }
     rows
+}
+
+/// What an alert did. What was so from the start is no news.
+fn told(edge: &AlertEdge) -> TimelineRow {
+    let (alert, state) = (edge.alert.clone(), edge.state);
+    let what = Happening::AlertChanged { alert, state, expected: edge.expected, already: edge.already };
+    let news =
+        matches!(state, AlertState::Firing | AlertState::Suppressed) || edge.expected && state == AlertState::Resolved;
+    let milestone = news && !edge.already && (edge.expected || edge.forbidden);
+    TimelineRow { milestone, ..row(edge.at, Source::Alerts, what, &[edge.evidence]) }
 }
 
 /// What the request log shows.

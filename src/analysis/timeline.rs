@@ -3,7 +3,7 @@
 use super::EvidenceId;
 use crate::{
     clock::At,
-    event::{FaultId, NotStarted, NoteKind, Phase, UndoReason},
+    event::{AlertState, FaultId, NotStarted, NoteKind, Phase, UndoReason},
     measure::ProbeId,
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub enum Source {
     Engine,
     /// Computed from the request log.
     Probe,
+    /// The alert source.
+    Alerts,
     /// Somebody.
     Person,
 }
@@ -190,6 +192,21 @@ pub enum Happening {
         /// Whether it is a target.
         target: bool,
     },
+    /// An alert changed, as its source says.
+    AlertChanged {
+        /// Its name, with labels.
+        alert: String,
+        /// What it is now.
+        state: AlertState,
+        /// Whether it is expected.
+        expected: bool,
+        /// It was so when the first answer came.
+        already: bool,
+    },
+    /// The alert source could not be read: why.
+    AlertSourceLost(String),
+    /// And could again.
+    AlertSourceBack,
     /// Engine events stopped.
     EngineLost(String),
     /// The keeper of the undo list was lost: why.

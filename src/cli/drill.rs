@@ -5,6 +5,7 @@ use crate::{
     analysis::{self, Findings},
     clock::RunClock,
     container::{Container, Containers, Health, State, docker},
+    detect,
     engine::{self, Outcome, signals::Stops},
     event::{FORMAT, NotStarted, RunStarted},
     journal::RunFolder,
@@ -77,6 +78,7 @@ pub async fn drill(
             let context = engine::Context {
                 containers,
                 load: Load::Real,
+                alerts: detect::Source::Real,
                 env: Arc::new(|name| std::env::var(name).ok()),
                 onlooker: Some(live.onlooker()),
                 stops: stops.subscribe(),

@@ -2,6 +2,7 @@
 
 use super::{
     agents::Agents,
+    alerts::Alerts,
     course::{Loading, Slot},
     drill::Drill,
     evidence::Redaction,
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     clock::RunClock,
     container::{ContainerError, ContainerId, Containers, Holder},
+    detect::{self, Ask},
     event::{EarlierRun, EventKind, NotStarted, Phase, RunStarted, Sink, UndoReason},
     journal::{
         RunFolder,
@@ -63,6 +65,8 @@ pub struct Context {
     pub containers: Arc<dyn Containers>,
     /// What sends the load.
     pub load: Load,
+    /// What answers for the alert source.
+    pub alerts: detect::Source,
     /// Fills in secrets of requests.
     pub env: load::Env,
     /// Sees every slice of the load.
@@ -147,6 +151,13 @@ impl Opened {
     pub async fn conduct(self, plan: Plan, context: Context) -> Outcome {
         self.tell_plan(&plan);
         let secrets: Vec<String> = plan.secrets.iter().filter_map(|name| (context.env)(name)).collect();
+        let ask = |settings: &detect::Settings| Ask::new(settings.clone(), &context.alerts, &context.env);
+        let alerts = match plan.detect.as_ref().map(ask).transpose() {
+            Ok(alerts) => alerts,
+            Err(why) => {
+                return self.abandon(NotStarted::CouldNotRun(format!("the alert source cannot be asked: {why}")));
+            }
+        };
         let drill = Arc::new(Drill {
             holder: Holder::here(&self.folder.run()),
             plan,
@@ -156,6 +167,7 @@ impl Opened {
             halt: Halt::default(),
             ledger: Ledger::default(),
             agents: Agents::default(),
+            alerts: alerts.map(Alerts::new),
             during: false.into(),
             all_undone: false.into(),
             load_over: false.into(),
@@ -227,6 +239,7 @@ fn side_tasks(
     side.spawn(Arc::clone(drill).beat());
     side.spawn(Arc::clone(drill).sample());
     side.spawn(Arc::clone(drill).read_inbox());
+    side.spawn(Arc::clone(drill).watch_alerts());
     let asked = Arc::clone(drill);
     side.spawn(async move {
         while let Some(by) = stops.recv().await {

@@ -35,6 +35,7 @@ impl Drill {
         if self.halt.reason().is_some() {
             return Err(self.not_started());
         }
+        self.find_alerts().await.map_err(NotStarted::CouldNotRun)?;
         // It is started while the baseline is measured, and knows every undo before t=0.
         let keeper = self.start_keeper();
         let gate = self.start_load(loading, &slot)?;

@@ -1,6 +1,8 @@
 //! What all parts of a running drill share.
 
-use super::{agents::Agents, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record};
+use super::{
+    agents::Agents, alerts::Alerts, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
+};
 use crate::{
     clock::{At, RunClock},
     container::{Container, ContainerError, ContainerId, Containers, Holder, Op, OpOutcome},
@@ -29,6 +31,8 @@ pub(crate) struct Drill {
     pub ledger: Ledger,
     /// Beside the networks whose packets are hit.
     pub agents: Agents,
+    /// Who is asked for alerts.
+    pub alerts: Option<Alerts>,
     /// Whether a fault has had an effect.
     pub during: AtomicBool,
     /// Whether nothing is left to undo, so that guards are only recorded.

@@ -5,6 +5,7 @@
 //! task, the conductor undoes what the ledger holds, proves it, and ends the record.
 
 mod agents;
+mod alerts;
 mod conductor;
 mod course;
 mod drill;

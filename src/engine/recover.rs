@@ -129,6 +129,7 @@ fn drill(plan: Plan, containers: Arc<dyn Containers>, record: Record, clock: Run
         halt: Halt::default(),
         ledger: Ledger::default(),
         agents: Agents::default(),
+        alerts: None,
         during: true.into(),
         all_undone: false.into(),
         load_over: true.into(),
@@ -201,6 +202,7 @@ fn plan_of(journal: &Journal) -> Plan {
         choices: vec![],
         probes: vec![],
         steps: vec![],
+        detect: None,
         secrets: vec![],
         notes: vec![],
     }

@@ -1,6 +1,7 @@
 //! Whole drills on tokio's paused clock: simulated load against simulated containers. Nothing real is awaited,
 //! so minutes pass in milliseconds and every moment is exact.
 
+mod alerts;
 mod course;
 mod packets;
 mod trouble;
@@ -12,6 +13,7 @@ use crate::{
         Container, ContainerError, Op, State,
         sim::{self, Sim, Trouble},
     },
+    detect,
     event::*,
     fault::Fault,
     journal::{RunFolder, read::tests::started},
@@ -34,6 +36,7 @@ struct Setting {
     sim: Sim,
     load: load::Sim,
     plan: Plan,
+    alerts: detect::Source,
     stops: mpsc::UnboundedSender<String>,
     stopped: Option<mpsc::UnboundedReceiver<String>>,
     /// When somebody sets the wall clock, and by how much.
@@ -106,13 +109,25 @@ fn setting(faults: &[(Fault, u64, Option<u64>)]) -> Setting {
         choices: vec![],
         probes: vec![probe],
         steps: faults.iter().enumerate().map(step).collect(),
+        detect: None,
         secrets: vec![],
         notes: vec![],
     };
     let (stops, stopped) = mpsc::unbounded_channel();
     let load = load::Sim::new(|_, index, _| (Class::Ok, load::scattered(index, MS, 5 * MS)));
     let folder = tempfile::tempdir().unwrap();
-    Setting { sim, load, plan, stops, stopped: Some(stopped), wall_step: (0, 0), events: Kept::default(), folder }
+    let alerts = detect::Source::Real;
+    Setting {
+        sim,
+        load,
+        plan,
+        alerts,
+        stops,
+        stopped: Some(stopped),
+        wall_step: (0, 0),
+        events: Kept::default(),
+        folder,
+    }
 }
 
 fn engine_info() -> crate::container::EngineInfo {
@@ -140,6 +155,7 @@ impl Setting {
         let context = Context {
             containers: Arc::new(self.sim.clone()),
             load: Load::Sim(self.load.clone()),
+            alerts: self.alerts.clone(),
             env: Arc::new(|_| None),
             onlooker: None,
             stops: self.stopped.take().unwrap(),

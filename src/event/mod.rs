@@ -1,7 +1,9 @@
 //! The facts of a run, in the past tense. The engine records them and nothing else; every verdict is
 //! computed from them later. One event is one line of `journal.jsonl`.
 
+mod alerts;
 mod terms;
+pub use alerts::*;
 pub use terms::*;
 
 use crate::{
@@ -300,6 +302,26 @@ pub enum EventKind {
         /// How long the question took: the offset is known to half of it.
         rtt_ns: u64,
     },
+    /// An alert source answered.
+    AlertsRead {
+        /// When it was asked; the event's own moment is when the answer was read.
+        sent: At,
+        /// What its clock showed in between: from, to, nanoseconds since 1970.
+        clock_ns: Option<[i64; 2]>,
+        /// How many alerts were pending.
+        pending: u32,
+        /// How many fired.
+        firing: u32,
+    },
+    /// An alert is not as the answer before had it.
+    AlertChanged(AlertChanged),
+    /// The alert source does not answer, or not as it should: nothing is known of alerts from the last answer on.
+    AlertSourceLost {
+        /// Why.
+        detail: String,
+    },
+    /// The alert source answers again.
+    AlertSourceBack,
     /// Our wall clock no longer agrees with the monotonic one.
     WallClockStepped {
         /// Wall - (start + monotonic), nanoseconds.

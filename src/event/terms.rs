@@ -1,6 +1,7 @@
 //! The terms of a drill: what was promised and how it is judged. Versioned with the journal, so that
 //! a review can be rebuilt from the run folder alone.
 
+use super::DetectTerms;
 use crate::units::{Percent, Rate, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ pub struct Terms {
     pub probes: Vec<ProbeTerms>,
     /// What is judged.
     pub expect: Expectations,
+    /// What is promised of alerts, if a source of them is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<DetectTerms>,
     /// What stops the drill early.
     pub guards: Vec<Guard>,
     /// Lengths of the phases.

@@ -254,6 +254,7 @@ pub(crate) mod tests {
                 tags: vec![],
                 probes: vec![],
                 expect: Expectations::default(),
+                detect: None,
                 guards: vec![],
                 timing,
                 faults: vec![],

@@ -30,7 +30,7 @@ mod tap;
 mod template;
 mod thread;
 mod timer;
-mod tls;
+pub(crate) mod tls;
 
 pub use crate::measure::{SLICE_NS, Slice};
 pub use content::{CONTENT_KEPT, Check};

@@ -34,24 +34,32 @@ impl Client {
     /// If the host is no name that a certificate could bear.
     pub fn new(host: &str, insecure: bool) -> Result<Client, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("`{host}` is not a host name"))?;
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| e.to_string())?;
-        let mut config = if insecure {
-            let unchecked = Arc::new(Unchecked(provider));
-            builder.dangerous().with_custom_certificate_verifier(unchecked).with_no_client_auth()
-        } else {
-            builder.with_root_certificates(roots()).with_no_client_auth()
-        };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Client { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Client { connector: TlsConnector::from(Arc::new(config(insecure)?)), name })
     }
 
     /// Shakes hands.
     pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         self.connector.connect(self.name.clone(), stream).await
     }
+}
+
+/// How TLS is spoken; `insecure` checks no certificate.
+///
+/// # Errors
+/// If the machine cannot speak it.
+pub(crate) fn config(insecure: bool) -> Result<ClientConfig, String> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?;
+    let mut config = if insecure {
+        let unchecked = Arc::new(Unchecked(provider));
+        builder.dangerous().with_custom_certificate_verifier(unchecked).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(roots()).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The bundled authorities, and this system's own where it has any.

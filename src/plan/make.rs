@@ -3,8 +3,9 @@
 use super::{Plan, PlanError, ProbePlan, ProbeWork, Step, address, choose, limits, terms};
 use crate::{
     container::{Container, ContainerId, Containers, Op, State},
+    detect,
     fault::{Around, Fault, Injection},
-    scenario::{FaultEntry, Place, Probe, ProbeSettings, Scenario},
+    scenario::{Detect, FaultEntry, Place, Probe, ProbeSettings, Scenario},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,11 @@ pub async fn make(
     let (probes, wrong) =
         parted(scenario.probes.iter().map(|probe| probe_plan(probe, &addresses, options).map_err(|e| vec![e])));
     errors.extend(wrong);
+    let detect = scenario.detect.as_ref().map(|detect| settings(detect, &addresses)).transpose();
+    let detect = detect.unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
     errors.extend(limits::check(scenario, &steps, &choice.targets, &all));
     errors.extend(unknown_bystanders(scenario, &all));
     if !errors.is_empty() {
@@ -44,7 +50,8 @@ pub async fn make(
     }
     Ok(Plan {
         seed,
-        terms: terms::terms(scenario, &probes, &steps),
+        terms: terms::terms(scenario, &probes, &steps, detect.as_ref()),
+        detect,
         neighbours: neighbours(&choice.targets, &all),
         notes: notes(scenario, &choice, &steps),
         engine,
@@ -54,6 +61,12 @@ pub async fn make(
         steps,
         secrets: scenario.secrets.clone(),
     })
+}
+
+/// Who is asked for alerts, its address resolved.
+fn settings(detect: &Detect, addresses: &address::Addresses) -> Result<detect::Settings, PlanError> {
+    let settings = detect.settings();
+    Ok(detect::Settings { url: addresses.url(&settings.url, detect.place)?, ..settings })
 }
 
 /// Those that are well, and everything that is wrong with the others.

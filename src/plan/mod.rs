@@ -18,6 +18,7 @@ pub use terms::promised;
 
 use crate::{
     container::{Container, ContainerError, ContainerId, EngineInfo},
+    detect,
     event::{FaultId, Terms},
     fault::{Fault, Injection, OneByOne},
     load::{ExecSettings, HttpSettings, TcpSettings},
@@ -75,6 +76,9 @@ pub struct Plan {
     pub probes: Vec<ProbePlan>,
     /// In the order of [`Terms::faults`].
     pub steps: Vec<Step>,
+    /// Who is asked for alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<detect::Settings>,
     /// Names of environment variables that hold secrets, to be redacted.
     pub secrets: Vec<String>,
     /// What people should know before they let it run.

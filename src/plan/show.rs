@@ -2,7 +2,7 @@
 
 use super::{Plan, ProbePlan, Step};
 use crate::{
-    event::{Guard, Limit, Limits, ProbeTerms, Timing},
+    event::{Guard, Limit, Limits, ProbeTerms, Timing, alert_title},
     units::Span,
 };
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
@@ -28,6 +28,7 @@ pub fn text(plan: &Plan) -> String {
     timeline(&mut page, plan);
     page.head("Judged");
     judged(&mut page, plan);
+    page.section("Alerts", alerts(plan));
     page.section("Stops early, and undoes", terms.guards.iter().map(guard));
     page.section("Watched, not touched", names(plan));
     page.section("Know before you run it", plan.notes.iter().cloned());
@@ -166,6 +167,24 @@ fn limit(limit: &Limit) -> String {
 
 fn guard(guard: &Guard) -> String {
     format!("{}: {} for {}", guard.probe, limit(&guard.limit), guard.window)
+}
+
+/// Who is asked, what must fire, what must not.
+fn alerts(plan: &Plan) -> Vec<String> {
+    let Some(detect) = &plan.terms.detect else { return Vec::new() };
+    let mut lines = vec![format!("{} at {} is asked every {}", detect.source, detect.url, detect.every)];
+    if !detect.labels.is_empty() {
+        lines.push(format!("only those with {}", alert_title("", &detect.labels)));
+    }
+    lines.extend(detect.alerts.iter().map(|alert| {
+        let resolves = alert.resolves_within.map(|time| format!(", and resolves within {time} of the last undo"));
+        format!("{alert} fires within {} of the first fault{}", alert.within, resolves.unwrap_or_default())
+    }));
+    lines.extend(detect.no_page.names.iter().map(|name| format!("{name} does not fire")));
+    if detect.no_page.others {
+        lines.push("no other alert begins to fire".into());
+    }
+    lines
 }
 
 fn names(plan: &Plan) -> Vec<String> {

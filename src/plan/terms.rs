@@ -4,6 +4,7 @@ use super::{ProbePlan, ProbeWork, Step};
 use crate::{
     agent::{protocol::Effect, traffic::Direction},
     container::packets::words,
+    detect::Settings,
     event::{FaultTerms, ProbeKind, ProbeTerms, Terms},
     fault::{Fault, PacketSettings, To},
     load::{HttpSettings, TcpSettings},
@@ -22,6 +23,7 @@ pub fn promised(scenario: &Scenario) -> Terms {
         tags: scenario.tags.clone(),
         probes: scenario.probes.iter().map(probe_terms).collect(),
         expect: scenario.expect.clone(),
+        detect: scenario.detect.as_ref().map(|detect| detect.terms.clone()),
         guards: scenario.abort.clone(),
         timing: scenario.timing,
         faults: scenario.faults.iter().map(fault_terms).collect(),
@@ -29,8 +31,11 @@ pub fn promised(scenario: &Scenario) -> Terms {
 }
 
 /// The same, resolved.
-pub(super) fn terms(scenario: &Scenario, probes: &[ProbePlan], steps: &[Step]) -> Terms {
+pub(super) fn terms(scenario: &Scenario, probes: &[ProbePlan], steps: &[Step], detect: Option<&Settings>) -> Terms {
     let mut terms = promised(scenario);
+    if let Some((terms, settings)) = terms.detect.as_mut().zip(detect) {
+        terms.url.clone_from(&settings.url);
+    }
     for (probe, planned) in terms.probes.iter_mut().zip(probes) {
         match &planned.work {
             ProbeWork::Http(http) => probe.subject = request(http),

@@ -23,6 +23,7 @@ fn scenario(targets: Vec<Target>, faults: Vec<FaultEntry>) -> Scenario {
         targets,
         probes: Vec::new(),
         expect: Expectations::default(),
+        detect: None,
         abort: Vec::new(),
         timing: Timing { warm_up: Span::ZERO, baseline: Span::secs(5), recovery: Span::secs(10) },
         faults,

@@ -101,6 +101,21 @@ pub static LABEL: Leaf = Leaf {
     about: "`name=value`, or `name` for any value",
     ..leaf("label", "a label", label, None, &["tier=cache", "canary"])
 };
+/// The name of an alert's label.
+pub static LABEL_NAME: Leaf = Leaf {
+    about: "letters, digits and `_`",
+    ..leaf("label-name", "a label's name", label_name, Some("^[A-Za-z_][A-Za-z0-9_]*$"), &["severity"])
+};
+/// Alerts that must not fire.
+pub static NO_PAGE: Leaf = Leaf {
+    about: "the name of an alert, or `others`",
+    ..leaf("no-page", "the name of an alert, or `others`", filled, None, &["SearchDown", "others"])
+};
+/// A credential.
+pub static TOKEN: Leaf = Leaf {
+    about: "`${env:NAME}`, and nothing else: a secret stands in no file",
+    ..leaf("token", "`${env:NAME}`", token, Some(r"^\$\{env:[A-Za-z_][A-Za-z0-9_]*\}$"), &["${env:PROMETHEUS_TOKEN}"])
+};
 /// How many of the matches.
 pub static PICK: Leaf = Leaf {
     json: Json::Integer,

@@ -5,7 +5,8 @@
 
 use super::diagnostics::boundary;
 use crate::{
-    event::{Expectations, Guard, Slo, Timing},
+    detect,
+    event::{DetectTerms, Expectations, Guard, Slo, Timing},
     fault::Fault,
     load::{ExecSettings, HttpSettings, TcpSettings},
     units::{Percent, Rate, Span},
@@ -66,6 +67,9 @@ pub struct Scenario {
     pub probes: Vec<Probe>,
     /// What is judged.
     pub expect: Expectations,
+    /// Which alerts are expected, and who is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<Detect>,
     /// What stops it early.
     pub abort: Vec<Guard>,
     /// Lengths of the phases.
@@ -127,6 +131,33 @@ pub enum Pick {
         /// The output must contain this line or word.
         prints: String,
     },
+}
+
+/// Which alerts are expected, and who is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detect {
+    /// Where the source stands.
+    pub place: Place,
+    /// What is promised.
+    pub terms: DetectTerms,
+    /// `${env:NAME}`: the name of the bearer token.
+    pub token: Option<String>,
+    /// Certificates are not checked.
+    pub insecure: bool,
+}
+
+impl Detect {
+    /// Who is asked, and how.
+    pub fn settings(&self) -> detect::Settings {
+        detect::Settings {
+            source: self.terms.source,
+            url: self.terms.url.clone(),
+            token: self.token.clone(),
+            insecure: self.insecure,
+            every: self.terms.every,
+            labels: self.terms.labels.clone(),
+        }
+    }
 }
 
 /// A load or probe.

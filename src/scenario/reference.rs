@@ -21,7 +21,7 @@ const VARIABLES: &str = "\
 | `${NAME}` | `--set NAME=value`, else the file's `vars:`, else the environment; unset is an error |
 | `${NAME:-default}` | the same, or the default |
 | `${seq}`, `${run}` | in `http`, `tcp`, `exec` and `ok.contains` of a load or probe: the number of the request, the id of the run |
-| `${env:NAME}` | in the same places: a secret from the environment, filled in when a request is built; it reaches no journal, review or error text |
+| `${env:NAME}` | in the same places, and as the `token` of an alert source: a secret from the environment, filled in when a request is built; it reaches no journal, review or error text |
 | `$${` | a plain `${` |
 
 What was typed for this run wins, and what happens to be exported in a shell never overrides the file. A value
@@ -37,6 +37,7 @@ const LIMITS: &str = "\
   decide whether it runs).
 - A percentile has requests enough: N x (1 - q) of at least 10, with N = rate x length of the phase.
 - `within` + `stable_for` fit into `timing.recovery`; `within` under `during` ends before the fault does.
+- An alert's `within` ends before the drill does, and its `resolves_within` fits into `timing.recovery`.
 - There is something to judge.
 ";
 

@@ -5,7 +5,8 @@
 //! `--set` and the environment, which is how a file opts in: `PORT: "${PORT:-8080}"`.
 //!
 //! Inside a request (`http`, `tcp`, `exec` of a load or probe, and its `ok.contains`) `${seq}`, `${run}` and `${env:NAME}` stay as they are,
-//! and so does `$${`: they are filled in when a request is built. Everywhere else `$${` is a plain `${`.
+//! and so does `$${`: they are filled in when a request is built. So does `${env:NAME}` as the `token` of an alert
+//! source. Everywhere else `$${` is a plain `${`.
 
 use super::{
     diagnostics::{Diagnostic, nearest},
@@ -42,8 +43,12 @@ pub fn expand(root: &mut Node, sources: &Sources<'_>) -> Expanded {
         expander.define(&mut entry.node);
     }
     for entry in entries.iter_mut().filter(|entry| entry.key != "vars") {
-        let requests = matches!(entry.key.as_str(), "load" | "probes");
-        expander.walk(&mut entry.node, if requests { Level::Names } else { Level::Plain });
+        let level = match entry.key.as_str() {
+            "load" | "probes" => Level::Names,
+            "detect" => Level::Detect,
+            _ => Level::Plain,
+        };
+        expander.walk(&mut entry.node, level);
     }
     expander.done
 }
@@ -59,6 +64,10 @@ enum Level {
     Probe,
     /// Its good answer.
     Answer,
+    /// What is expected of alerts.
+    Detect,
+    /// Who is asked for them.
+    Source,
     /// Text that is sent, or looked for in the answer.
     Request,
 }
@@ -69,6 +78,8 @@ impl Level {
             (Level::Names, _) => Level::Probe,
             (Level::Probe, "http" | "tcp" | "exec") => Level::Request,
             (Level::Probe, "ok") => Level::Answer,
+            (Level::Detect, "prometheus" | "alertmanager") => Level::Source,
+            (Level::Source, "token") => Level::Request,
             (Level::Answer, "contains") | (Level::Request, _) => Level::Request,
             _ => Level::Plain,
         }

@@ -53,6 +53,7 @@ fn terms() -> Terms {
             recovery: expect(Some(Span::secs(30))),
             ..Expectations::default()
         },
+        detect: None,
         guards: vec![],
         timing: Timing { warm_up: Span::secs(60), baseline: Span::secs(540), recovery: Span::secs(2_400) },
         faults: vec![FaultTerms {

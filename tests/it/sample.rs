@@ -71,6 +71,7 @@ fn terms() -> Terms {
             recovery: of(Limits { within: Some(Span::secs(30)), stable_for: Some(Span::secs(5)), ..limits(120) }),
             ..Expectations::default()
         },
+        detect: None,
         guards: vec![Guard {
             probe: "checkout".into(),
             limit: Limit { metric: Metric::Errors(Percent(0.9)), op: Comparison::Above },
@@ -519,6 +520,7 @@ pub fn held() -> Findings {
         main_probe: Some(0),
         faults: vec![pause()],
         figures: figures(),
+        alerts: None,
         timeline: timeline(),
         blast: vec![worker],
         usage: vec![used("shop-redis-1", true), used("shop-worker-1", false)],

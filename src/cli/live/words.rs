@@ -4,7 +4,7 @@ use super::view::View;
 use crate::{
     clock::At,
     engine,
-    event::{Event, EventKind, NotStarted, Phase, UndoReason},
+    event::{ALERT_NAME, AlertChanged, AlertState, Event, EventKind, NotStarted, Phase, UndoReason, alert_title},
     units::trimmed,
 };
 
@@ -93,6 +93,9 @@ fn told(kind: &EventKind, view: &View) -> Option<(&'static str, String)> {
         EventKind::EngineLost { detail } => (RED, format!("the Docker engine is gone: {detail}")),
         EventKind::KeeperLost { detail } => (YELLOW, format!("the keeper is lost: {detail}")),
         EventKind::EngineBack => (GREEN, "the Docker engine is back".into()),
+        EventKind::AlertChanged(change) => alert(change)?,
+        EventKind::AlertSourceLost { detail } => (YELLOW, format!("the alert source cannot be read: {detail}")),
+        EventKind::AlertSourceBack => (GREEN, "the alert source can be read again".into()),
         EventKind::Noted { kind, text, who } => ("36", format!("{} by {who}: {text}", kind.name())),
         EventKind::EvidenceLost { file, detail } => (RED, format!("{file} is incomplete: {detail}")),
         EventKind::WallClockStepped { by_ns } => {
@@ -108,6 +111,14 @@ fn told(kind: &EventKind, view: &View) -> Option<(&'static str, String)> {
         }
         _ => return None,
     })
+}
+
+/// What an alert does; one that was there from the start is no news.
+fn alert(change: &AlertChanged) -> Option<(&'static str, String)> {
+    change.after?;
+    let name = change.labels.get(ALERT_NAME).map_or("?", String::as_str);
+    let code = if change.state == AlertState::Resolved { GREEN } else { YELLOW };
+    Some((code, format!("alert {}: {}", alert_title(name, &change.labels), change.state)))
 }
 
 fn because(why: UndoReason) -> &'static str {

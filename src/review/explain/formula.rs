@@ -2,8 +2,8 @@
 
 use crate::{
     analysis::{
-        Bounded, Criterion, EvidenceId, FaultFindings, Figure, FigureKind, Impact, Interval, PhaseStats, ProbeFindings,
-        TickState, Value,
+        AlertOutcome, AlertRow, Bounded, Criterion, EvidenceId, FaultFindings, Figure, FigureKind, Impact, Interval,
+        PhaseStats, ProbeFindings, TickState, Value,
     },
     clock::At,
     event::Phase,
@@ -63,15 +63,20 @@ pub fn of_criterion(look: &Look<'_>, criterion: &Criterion) -> (String, Worked) 
     let phase = phase_name(criterion.phase);
     let window = criterion.window.map(|(from, to)| format!("{} to {}", look.when(from).t, look.when(to).t));
     let evidence = criterion.evidence.clone();
+    let alerts =
+        matches!(criterion.what, Bounded::AlertFires { .. } | Bounded::AlertResolves { .. } | Bounded::NoPage(_));
     let judged = Input {
         symbol: "window".into(),
-        meaning: format!("the requests of {phase} that it is judged over"),
+        meaning: match alerts {
+            true => "when it is judged".to_owned(),
+            false => format!("the requests of {phase} that it is judged over"),
+        },
         value: window.unwrap_or_else(|| UNKNOWN.into()),
         evidence: evidence.clone(),
     };
     let number = Input {
         symbol: "N".into(),
-        meaning: "how many these are".into(),
+        meaning: if alerts { "how many answers of the alert source were read" } else { "how many these are" }.into(),
         value: quantity::count(criterion.n),
         evidence,
     };
@@ -90,6 +95,18 @@ pub fn of_criterion(look: &Look<'_>, criterion: &Criterion) -> (String, Worked) 
         Bounded::RecoveredWithin => {
             ("Recovery minus the start of the recovery phase; 0 if it came before.", "max(0, tr - tf1)".into())
         }
+        Bounded::AlertFires { .. } => (
+            "The alert firing for the first time minus the first fault effective, both at the latest.",
+            "ta - tf0".into(),
+        ),
+        Bounded::AlertResolves { .. } => (
+            "The alert resolved for the last time minus the start of the recovery phase (the last undo effective).",
+            "resolved - tf1".into(),
+        ),
+        Bounded::NoPage(_) => (
+            "Whether no such alert began to fire from the first fault effective to the end of recovery.",
+            "no answer of the alert source against it in the window".into(),
+        ),
         Bounded::Unaffected(_) => (
             "Whether the container stayed as it was: not ended, not unhealthy, not out of memory.",
             "no event against it in the window".into(),
@@ -275,6 +292,9 @@ impl Sheet<'_> {
     }
 
     fn of_run(&self) -> (String, Vec<Input>) {
+        if let Some(told) = self.of_alerts() {
+            return told;
+        }
         let FigureKind::SmallestMargin = self.figure.kind else {
             return (self.figure.kind.definition().trim_end_matches('.').to_lowercase(), vec![]);
         };
@@ -288,6 +308,45 @@ impl Sheet<'_> {
             evidence: criterion.evidence.clone(),
         };
         ("the smallest of the margins below".into(), judged.map(input).collect())
+    }
+
+    /// Times of alerts, each between two moments.
+    fn of_alerts(&self) -> Option<(String, Vec<Input>)> {
+        let findings = self.look.findings;
+        let alerts = findings.alerts.as_ref()?;
+        let right = |row: &&AlertRow| matches!(row.outcome, AlertOutcome::Fired | AlertOutcome::Late);
+        let rows = || alerts.rows.iter().filter(right);
+        let fires = || {
+            let first = rows().min_by_key(|row| row.firing.map(|at| at.high));
+            let evidence = first.map(|row| row.evidence.clone()).unwrap_or_default();
+            self.later("ta", "the first expected alert firing", first.and_then(|row| row.firing), &evidence)
+        };
+        let impact = findings.main().and_then(|probe| probe.impact.as_ref());
+        match self.figure.kind {
+            FigureKind::TimeToDetect => {
+                let fault =
+                    findings.faults.iter().filter(|f| f.effective.is_some()).min_by_key(|f| f.effective.map(|e| e.low));
+                let evidence = fault.map(|f| f.evidence.clone()).unwrap_or_default();
+                let effective = fault.and_then(|f| f.effective);
+                let fault = self.later("tf0", "the first fault effective, at the latest", effective, &evidence);
+                Some(("ta - tf0".into(), vec![fires(), fault]))
+            }
+            FigureKind::TimeToDetectFromImpact => {
+                let began = impact.map(|impact| impact.start);
+                let began = self.later("ti0", "the start of the impact, at the latest", began, &cites(impact));
+                Some(("ta - ti0".into(), vec![fires(), began]))
+            }
+            FigureKind::AlertReset => {
+                let last = rows().max_by_key(|row| row.resolved.map(|at| at.high));
+                let evidence = last.map(|row| row.evidence.clone()).unwrap_or_default();
+                let over = last.and_then(|row| row.resolved);
+                let resolved = self.later("resolved", "the last expected alert resolved", over, &evidence);
+                let end = impact.filter(|i| i.confirmed).and_then(|i| i.end);
+                let recovered = self.later("tr", "the first good completion of the recovery", end, &cites(impact));
+                Some(("resolved - tr".into(), vec![resolved, recovered]))
+            }
+            _ => None,
+        }
     }
 
     fn moment(&self, symbol: &str, meaning: &str, at: Option<At>, evidence: &[EvidenceId]) -> Input {

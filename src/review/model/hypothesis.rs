@@ -57,14 +57,17 @@ fn expected(criterion: &Criterion) -> String {
     match (&criterion.what, criterion.objective) {
         (_, Some(objective)) => quantity::objective(objective),
         (Bounded::Unaffected(_), None) => "stays as it is".into(),
+        (Bounded::NoPage(_), None) => "silent".into(),
         (_, None) => "–".into(),
     }
 }
 
-fn measured(criterion: &Criterion) -> String {
+/// What was measured, in the words of the table.
+pub fn measured(criterion: &Criterion) -> String {
     match (&criterion.what, criterion.measured) {
         (Bounded::Unaffected(_), Ok(Value::Flag(true))) => "stayed as it was".into(),
         (Bounded::Unaffected(_), Ok(Value::Flag(false))) => "went bad".into(),
+        (Bounded::NoPage(_), Ok(Value::Flag(silent))) => if silent { "silent" } else { "fired" }.into(),
         (_, Ok(value)) => quantity::value(value),
         // The verdict beside it says so already.
         (_, Err(Absent::NotReached)) => "–".into(),

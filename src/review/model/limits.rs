@@ -43,7 +43,9 @@ pub fn lines(look: &Look<'_>) -> Vec<String> {
                 .into(),
         );
     }
-    lines.push("Detection and data correctness were not measured.".into());
+    let not_measured =
+        if findings.terms.detect.is_some() { "Data correctness was" } else { "Detection and data correctness were" };
+    lines.push(format!("{not_measured} not measured."));
     lines
 }
 
@@ -77,6 +79,11 @@ fn doubt(look: &Look<'_>, kind: &DoubtKind) -> String {
         DoubtKind::EngineLost { from, to } => {
             format!("The engine's events were not seen from {} to {}.", look.moment(*from), look.short(*to))
         }
+        DoubtKind::AlertSourceLost { from, to } => format!(
+            "The alert source could not be read from {} to {}; what fired and resolved then is not known.",
+            look.moment(*from),
+            look.short(*to)
+        ),
         DoubtKind::NoKeeper => {
             "The drill ran without a keeper: had the runner been killed, its faults would have stayed on.".into()
         }

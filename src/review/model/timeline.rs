@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     analysis::{Happening, Source, TimelineRow, Value},
-    event::{NoteKind, UndoReason},
+    event::{AlertState, NoteKind, UndoReason},
     review::quantity,
 };
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub struct Row {
     pub when: When,
     /// `to 3ms later`, if it is not exact.
     pub give: String,
-    /// `runner`, `engine`, `probe`, `person`.
+    /// `runner`, `engine`, `probe`, `alerts`, `person`.
     pub source: &'static str,
     /// What happened.
     pub text: String,
@@ -78,6 +78,7 @@ fn row(look: &Look<'_>, entry: &TimelineRow) -> Row {
             Source::Runner => "runner",
             Source::Engine => "engine",
             Source::Probe => "probe",
+            Source::Alerts => "alerts",
             Source::Person => "person",
         },
         text: words(look, &entry.what),
@@ -104,6 +105,9 @@ fn words(look: &Look<'_>, what: &Happening) -> String {
         Happening::EngineLost(detail) => format!("Engine events stopped: {}", end_of_sentence(detail)),
         Happening::KeeperLost(detail) => format!("Keeper of the undo list lost: {}", end_of_sentence(detail)),
         Happening::EngineBack => "Engine events are back".into(),
+        Happening::AlertChanged { alert, state, expected, already } => alert_words(alert, *state, *expected, *already),
+        Happening::AlertSourceLost(detail) => format!("Alert source could not be read: {}", end_of_sentence(detail)),
+        Happening::AlertSourceBack => "Alert source can be read again".into(),
         Happening::EvidenceLost(file) => format!("Evidence could not be written: {file}"),
         Happening::WallClockStepped(ns) => {
             format!(
@@ -166,6 +170,19 @@ fn fault_words(look: &Look<'_>, what: &Happening) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// `Alert CheckoutErrors (expected) fires`.
+fn alert_words(alert: &str, state: AlertState, expected: bool, already: bool) -> String {
+    let role = if expected { "expected" } else { "not expected" };
+    let does = match state {
+        AlertState::Pending => "is pending",
+        AlertState::Firing => "fires",
+        AlertState::Suppressed => "is suppressed: silenced or inhibited",
+        AlertState::Resolved => "is resolved",
+    };
+    let already = if already { " when the alert source is first read" } else { "" };
+    format!("Alert {alert} ({role}) {does}{already}")
 }
 
 fn guard(look: &Look<'_>, trip: usize) -> String {

@@ -163,9 +163,12 @@ fn phrase(phase: Phase) -> &'static str {
 /// A criterion and what became of it: `checkout error rate during the fault: 6.87%, promised <= 0.1% (N = 6,000)`.
 pub fn criterion_reading(look: &Look<'_>, criterion: &Criterion) -> String {
     let measured = match &criterion.measured {
-        Ok(value) => quantity::value(*value),
+        Ok(_) => super::hypothesis::measured(criterion),
         Err(absent) => absent.to_string(),
     };
+    if criterion.what.about_alerts() {
+        return format!("{}: {measured}", criterion_name(look, criterion));
+    }
     let promised = criterion.objective.map(|o| format!(", promised {}", quantity::objective(o))).unwrap_or_default();
     let n = if criterion.n > 0 { format!(" (N = {})", quantity::count(criterion.n)) } else { String::new() };
     format!("{}: {measured}{promised}{n}", criterion_name(look, criterion))

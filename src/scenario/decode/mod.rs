@@ -1,6 +1,7 @@
 //! A checked tree to the typed model. What the check has found wrong already is skipped in silence here; what only
 //! the meaning of the values can tell (an unknown target, a pattern that cannot be read) is reported.
 
+mod detect;
 mod dns;
 mod expect;
 mod faults;
@@ -34,6 +35,7 @@ pub fn decode(root: &Node, expanded: Expanded) -> (Scenario, Vec<Diagnostic>) {
         targets: decoder.targets(root),
         probes: decoder.probes(root),
         expect: decoder.expect(root),
+        detect: decoder.detect(root),
         abort: decoder.guards(root),
         timing: expect::timing(root),
         faults: decoder.faults(root),

@@ -144,7 +144,11 @@ impl Decoder {
 
     /// A URL or address; a target named as its host must be there.
     fn addressed(&mut self, node: &Node, key: &str) -> String {
-        let Some(node) = node.get(key) else { return String::new() };
+        node.get(key).map(|node| self.address(node)).unwrap_or_default()
+    }
+
+    /// An address; a target that it names must be there.
+    pub(super) fn address(&mut self, node: &Node) -> String {
         let Some(address) = node.text() else { return String::new() };
         if let Some(target) = leaf::named_target(address).filter(|target| !self.targets.contains(*target)) {
             let known: Vec<&str> = self.targets.iter().map(String::as_str).collect();

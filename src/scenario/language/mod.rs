@@ -1,6 +1,7 @@
 //! The language as a table: every key with its form, meaning and an example. The check of a file, the JSON Schema
 //! and the reference are made from it.
 
+mod detect;
 mod dns;
 mod expect;
 mod faults;
@@ -8,6 +9,7 @@ mod packets;
 mod probes;
 mod targets;
 
+pub use detect::DETECT;
 pub use expect::{EXPECT, GUARD, TIMING};
 pub use faults::FAULT;
 pub use probes::{LOAD, PROBE};
@@ -92,6 +94,12 @@ pub static SCENARIO: Shape = Shape {
             Form::Map(&EXPECT),
             "What is judged. Nothing to judge is an error.",
             "{ during: { checkout: { errors: \"<= 0.1%\" } } }",
+        ),
+        optional(
+            "detect",
+            Form::Map(&DETECT),
+            "Which alerts the faults must make fire, and where they are seen.",
+            "{ prometheus: \"http://127.0.0.1:9090\", alerts: [{ name: CheckoutErrors, within: 1m }] }",
         ),
         optional(
             "abort",

@@ -121,6 +121,23 @@ pub(super) fn label(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+pub(super) fn label_name(text: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.chars().all(good) && text.starts_with(|c: char| !c.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a label's name; write letters, digits and `_`, like `severity`"))
+}
+
+/// What it is instead is not repeated: it may be the secret itself.
+pub(super) fn token(text: &str) -> Result<(), String> {
+    let name = text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}'));
+    match name.map(variable) {
+        Some(Ok(())) => Ok(()),
+        _ => Err("a token is not written here; name the environment variable that holds it: `${env:NAME}`".into()),
+    }
+}
+
 pub(super) fn pick(text: &str) -> Result<(), String> {
     if text == "all" {
         return Ok(());
