@@ -15,11 +15,13 @@ mod operate;
 mod ours;
 mod read;
 mod setup;
+mod trial;
 mod watch;
 
 pub use connect::{connect, connect_to};
 pub use ours::{KEEPER, Ours, Role};
 pub use setup::{HealthCheck, NewContainer, NewEndpoint, NewPort};
+pub use trial::Trials;
 
 use super::{
     Answer, Container, ContainerError, ContainerId, Containers, EngineInfo, Helper, Holder, NewHelper, Op, OpOutcome,

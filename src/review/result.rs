@@ -324,6 +324,33 @@ pub struct FaultPart {
     pub proven: Option<bool>,
     /// Seen to be undone; null if there was nothing to undo or nobody looked.
     pub undo_proven: Option<bool>,
+    /// What agents counted, by container; empty for a fault that is not about packets.
+    pub packets: BTreeMap<String, PacketsPart>,
+}
+
+/// What became of the packets of one container.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PacketsPart {
+    /// Met by the fault's rules.
+    pub met: u64,
+    /// Cut by the kernel.
+    pub cut: u64,
+    /// Held for a time.
+    pub delayed: u64,
+    /// Dropped by chance.
+    pub dropped: u64,
+    /// Dropped because the queue of a rate was full.
+    pub overflowed: u64,
+    /// Doubled.
+    pub duplicated: u64,
+    /// Damaged.
+    pub corrupted: u64,
+    /// Let past others.
+    pub reordered: u64,
+    /// Names that were answered falsely.
+    pub answered: u64,
+    /// Passed although they were meant.
+    pub leaked: u64,
 }
 
 /// The file's text.
@@ -540,6 +567,23 @@ fn faults(findings: &Findings) -> Vec<FaultPart> {
         removed_ns: moments(fault.removed),
         proven: fault.proven,
         undo_proven: fault.undo_proven,
+        packets: fault.containers.iter().filter_map(|on| Some((on.container.clone(), packets(on)?))).collect(),
     };
     findings.faults.iter().map(one).collect()
+}
+
+fn packets(on: &crate::analysis::FaultOn) -> Option<PacketsPart> {
+    let counts = &on.packets.as_ref()?.counters;
+    Some(PacketsPart {
+        met: counts.hit,
+        cut: counts.cut,
+        delayed: counts.delayed,
+        dropped: counts.dropped,
+        overflowed: counts.overflowed,
+        duplicated: counts.duplicated,
+        corrupted: counts.corrupted,
+        reordered: counts.reordered,
+        answered: counts.answered,
+        leaked: counts.leaked,
+    })
 }

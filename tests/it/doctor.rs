@@ -12,7 +12,10 @@ fn doctor(args: &[&str]) -> Command {
 fn where_an_engine_answers_drills_can_run() {
     let done = doctor(&[]).assert().code(0);
     let text = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
-    for line in ["ok  engine: ", "ok  images: can be loaded", "ok  binary: static", "Drills can run here"] {
+    let tried = ["packets: tried: all faults", "signals: tried", "limits: tried", "burns: tried"]
+        .map(|line| format!("ok  {line}"));
+    let others = ["ok  engine: ", "ok  images: can be loaded", "ok  binary: static", "Drills can run here"];
+    for line in others.into_iter().chain(tried.iter().map(String::as_str)) {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(!text.contains('\x1b'), "no colour where no terminal is");

@@ -8,7 +8,7 @@ use firedrill::{
     event::EventKind,
 };
 use rustix::{
-    process::Signal,
+    process::{Pid, Signal, kill_process},
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 use std::{
@@ -106,6 +106,8 @@ fn a_delay_is_felt_each_way_and_gone_afterwards() {
     assert!(during >= 195.0, "100 ms in, 100 ms out: {during} ms");
     assert!(before < 100.0 && after < 100.0, "{before} ms before, {after} ms after");
     assert!(counters.delayed > 50 && counters.leaked == 0, "{counters:?}");
+    let told = ran.result["faults"][0]["packets"].as_object().and_then(|all| all.values().next()).cloned();
+    assert_eq!(told.map(|told| told["delayed"].clone()), Some(counters.delayed.into()), "{:#}", ran.result["faults"]);
     let achieved = counters.achieved.expect("a histogram");
     assert!((99_000_000..130_000_000).contains(&achieved.p50), "{achieved:?}");
     assert!(review.contains("delay achieved: median 10"), "{review}");
@@ -320,6 +322,35 @@ fn when_the_agent_is_killed_traffic_flows_at_once_and_the_run_says_so() {
     ran.expect(6);
     assert!(ran.events().iter().any(|event| matches!(event.kind, EventKind::AgentEnded { why: None, .. })));
     assert!(ran.review().contains("it was ended by somebody"), "{}", ran.review());
+}
+
+#[test]
+fn an_agent_that_stands_still_is_ended_and_its_fault_with_it() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let target = stage.inspect(&web.id);
+    let ran = stage.run_while(&over(&web, "blackhole: { target: web }", "30s"), &[], |stage, running| {
+        fired(running);
+        let agent = ContainerId { id: stage.beside(&web.id).remove(0), ..web.id.clone() };
+        let pid = Pid::from_raw(stage.inspect(&agent).pid as i32).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        running.until(|kind| matches!(kind, EventKind::FaultEnded { .. }));
+        assert!(!tables(&target).contains("firedrill"), "{}", tables(&target));
+    });
+    ran.expect(6);
+}
+
+#[test]
+fn a_table_that_others_left_is_told_before_anything_happens() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let pid = stage.inspect(&web.id).pid.to_string();
+    let made = Command::new("nsenter").args(["-t", &pid, "-n", "nft", "add", "table", "inet", "firedrill"]).status();
+    assert!(made.unwrap().success());
+    let refused = stage.run(&over(&web, "blackhole: { target: web }", "2s"), &[]);
+    refused.expect(3);
+    assert!(refused.output.contains("the table `firedrill` is in this namespace already"), "{}", refused.output);
+    assert!(!refused.events().iter().any(|event| matches!(event.kind, EventKind::FaultRequested { .. })));
 }
 
 #[test]

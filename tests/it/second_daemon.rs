@@ -286,4 +286,47 @@ mod tests {
         commands.shutdown().await;
         drop(stage);
     }
+
+    /// Helpers are made of an image that has to be loaded, and locks of containers that have to be made.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_image_store_that_cannot_be_written_is_told_before_anything_happens() {
+        let Some(second) = SecondDaemon::start(false) else { return };
+        let stage = second.stage().await;
+        stage.one("web").await;
+        let data = second.path("data").display().to_string();
+        let mount = |options: &str| {
+            let script = format!("mount --bind {data} {data} && mount -o remount,bind,{options} {data}");
+            assert!(second.inside("sh").args(["-c", &script]).status().unwrap().success());
+        };
+        mount("ro");
+        let drill = format!(
+            "scenario: read-only
+targets:
+  web: {{ project: {0}, service: web, pick: all }}
+probes:
+  web: {{ exec: {{ target: web, command: [/firedrill, --version] }}, rate: 2/s }}
+expect:
+  recovery: {{ web: {{ errors: \"<= 100%\" }} }}
+timing: {{ warm_up: 100ms, baseline: 1s, recovery: 500ms }}
+faults:
+  - delay: {{ target: web, time: 10ms }}
+    at: 100ms
+    for: 1s
+",
+            stage.prefix
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("read-only.yaml");
+        fs::write(&path, drill).unwrap();
+        let program = env!("CARGO_BIN_EXE_firedrill");
+        let ran = second.inside(program).arg("run").arg(&path).arg("--reports").arg(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned() + &String::from_utf8_lossy(&ran.stdout);
+        assert_eq!(ran.status.code(), Some(3), "{said}");
+        assert!(said.contains("read-only file system"), "{said}");
+        let seen = second.inside(program).arg("doctor").output().unwrap();
+        let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+        assert!(seen.contains("FAILED  images: cannot be loaded") && seen.contains("free disk space"), "{seen}");
+        assert!(second.inside("umount").arg(&data).status().unwrap().success());
+        drop(stage);
+    }
 }

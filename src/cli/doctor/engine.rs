@@ -2,10 +2,11 @@
 
 use super::{Check, State};
 use crate::{
+    agent::protocol::Abilities,
     clock::RunClock,
     container::{
         Container, ContainerError, ContainerId, Containers, EngineInfo, Holder,
-        docker::{self, Docker},
+        docker::{self, Docker, Trials},
     },
 };
 use std::time::Duration;
@@ -32,7 +33,47 @@ pub(super) async fn checks() -> Vec<Check> {
         Ok(all) => checks.extend(what_runs(&docker, &all).await),
         Err(error) => checks.push(Check::new(State::Failed, "containers", error.to_string())),
     }
+    checks.extend(faults(&docker).await);
     checks
+}
+
+/// What each kind of fault needs, tried with helpers beside nothing.
+async fn faults(docker: &Docker) -> [Check; 4] {
+    let Trials { packets, signals, limits, inside } = docker.try_helpers(&nobody()).await;
+    let possible = |about, faults: &str, tried: Result<(), ContainerError>, mend: &str| match tried {
+        Ok(()) => Check::new(State::Good, about, format!("tried: {faults} are possible")),
+        Err(error) => Check::new(State::Warning, about, format!("{faults} are not possible: {error}")).mend(mend),
+    };
+    let rootful = "they need a rootful engine without user namespaces, on this firedrill's architecture";
+    [
+        of_packets(packets),
+        possible("signals", "crash and signal", signals, rootful),
+        possible("limits", "limits on cpu, memory and pids", limits, "the engine's host must show its /sys/fs/cgroup"),
+        possible("burns", "cpu, memory, io and disk used up inside a target", inside, rootful),
+    ]
+}
+
+fn of_packets(tried: Result<Abilities, ContainerError>) -> Check {
+    let about = "packets";
+    match tried {
+        Ok(Abilities { queue: Some(_), raw: true, owner, .. }) => {
+            let gone = if owner { "" } else { "; the kernel is older than 5.12: a killed agent leaves an inert table" };
+            Check::new(
+                State::Good,
+                about,
+                format!("tried: all faults of packets are possible, without sch_netem{gone}"),
+            )
+        }
+        Ok(_) => Check::new(State::Warning, about, "only partition, blackhole and reject are possible")
+            .mend("load nfnetlink_queue and xt_NFQUEUE (modprobe) for delay, loss, rate, dns and the like"),
+        Err(error) => Check::new(State::Warning, about, format!("faults of packets are not possible: {error}"))
+            .mend("they need a rootful engine, and a kernel with nf_tables (modprobe nf_tables)"),
+    }
+}
+
+/// What the doctor's own containers are labelled with.
+fn nobody() -> String {
+    format!("doctor-{}", std::process::id())
 }
 
 fn unreachable(error: &ContainerError) -> Check {
@@ -74,7 +115,7 @@ fn security(info: &EngineInfo) -> Option<Check> {
 
 /// Loads the smallest of images, makes a container of it, and removes it.
 async fn locks_work(docker: &Docker) -> Check {
-    let nobody = format!("doctor-{}", std::process::id());
+    let nobody = nobody();
     let target = ContainerId { host: docker.info().id.clone(), id: nobody.clone() };
     let tried = async {
         docker.lock(&target, &Holder::here(&nobody)).await?;

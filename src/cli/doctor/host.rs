@@ -6,7 +6,7 @@ use rustix::{
     fs::statvfs,
     process::{Resource, getrlimit},
 };
-use std::{fs, io::Read, path::Path};
+use std::{fs, path::Path};
 
 /// A drill writes a few megabytes, and logs of its targets.
 const DISK: u64 = 1 << 30;
@@ -15,9 +15,7 @@ const FILES: u64 = 4096;
 
 /// Everything about this machine.
 pub(super) fn checks() -> Vec<Check> {
-    let mut checks = vec![disk(), binary(), files(), cores()];
-    checks.extend(kernel());
-    checks
+    vec![disk(), binary(), files(), cores()]
 }
 
 fn disk() -> Check {
@@ -64,54 +62,4 @@ fn cores() -> Check {
             .mend("load and targets share it: keep rates low, or drill from another host");
     }
     Check::new(State::Good, "cores", cores.to_string())
-}
-
-/// What faults of packets want. The kernel of the engine counts; it is this one unless the engine is elsewhere.
-fn kernel() -> Vec<Check> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let config = config(&release).unwrap_or_default();
-    let features = [
-        ("nf_tables", "NF_TABLES", "for all faults of packets"),
-        ("nfnetlink_queue", "NETFILTER_NETLINK_QUEUE", "for delay, loss, duplicate, corrupt, reorder and rate"),
-        ("sch_netem", "NET_SCH_NETEM", "not needed: firedrill brings its own"),
-    ];
-    let check = |(module, option, what): (&str, &str, &str)| {
-        let there = if has(module, &release) || configured(&config, option) { "there" } else { "not there" };
-        Check::new(State::Note, "kernel", format!("{module} is {there} ({what})"))
-    };
-    features.into_iter().map(check).collect()
-}
-
-/// How the kernel was built, where it or its distribution says so.
-fn config(release: &str) -> Option<String> {
-    let mut text = String::new();
-    let packed = fs::File::open("/proc/config.gz").ok();
-    match packed.map(|file| flate2::read::GzDecoder::new(file).read_to_string(&mut text)) {
-        Some(Ok(_)) => Some(text),
-        _ => fs::read_to_string(format!("/boot/config-{release}")).ok(),
-    }
-}
-
-fn configured(config: &str, option: &str) -> bool {
-    config.lines().any(|line| line.strip_prefix("CONFIG_").and_then(|rest| rest.strip_prefix(option)) == Some("=y"))
-}
-
-/// Loaded, or on disk to be loaded.
-fn has(module: &str, release: &str) -> bool {
-    let file = format!("/{module}.ko");
-    let on_disk = fs::read_to_string(format!("/lib/modules/{release}/modules.dep"));
-    Path::new(&format!("/sys/module/{module}")).exists()
-        || on_disk.is_ok_and(|text| text.lines().any(|line| line.split(':').next().is_some_and(|p| p.contains(&file))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_option_is_built_in_or_it_is_not() {
-        let config = "CONFIG_NF_TABLES=y\nCONFIG_NF_TABLES_INET=y\n# CONFIG_NET_SCH_NETEM is not set\n";
-        assert!(configured(config, "NF_TABLES"));
-        assert!(!configured(config, "NET_SCH_NETEM") && !configured(config, "NF"));
-    }
 }

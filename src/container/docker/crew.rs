@@ -47,6 +47,13 @@ pub(super) struct Placed {
     _anchor: Option<Member>,
 }
 
+impl Placed {
+    /// Sends it away; what it did ends.
+    pub(super) async fn leave(&self) {
+        self.member.leave().await;
+    }
+}
+
 impl Crew {
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
@@ -199,7 +206,13 @@ impl Docker {
     }
 
     /// Puts an agent at the post that the work needs, and makes sure that it can do it.
-    async fn place(&self, id: &str, work: &Work, run: &str, deadline: Span) -> Result<Placed, ContainerError> {
+    pub(super) async fn place(
+        &self,
+        id: &str,
+        work: &Work,
+        run: &str,
+        deadline: Span,
+    ) -> Result<Placed, ContainerError> {
         let now = self.look(id).await?;
         let (member, anchor) = match work.post() {
             Post::Inside => {
