@@ -24,9 +24,13 @@ pub struct NoEngine(pub String);
 pub async fn play(containers: &dyn Containers, undos: &[Undo]) -> Result<Vec<ContainerId>, NoEngine> {
     let mut by_container: BTreeMap<&str, Task> = BTreeMap::new();
     for undo in undos {
-        let task =
-            by_container.entry(&undo.before.id.id).or_insert(Task { before: &undo.before, echo: Duration::ZERO });
+        let task = by_container.entry(&undo.before.id.id).or_insert_with(|| Task {
+            before: &undo.before,
+            echo: Duration::ZERO,
+            works: vec![],
+        });
         task.echo = task.echo.max(undo.echo());
+        task.works.extend(undo.works());
     }
     let ended = try_join_all(by_container.values().map(|task| task.run(containers))).await?;
     let left = by_container.values().zip(ended).filter(|(_, as_before)| !as_before);
@@ -38,6 +42,8 @@ struct Task<'a> {
     before: &'a Container,
     /// So long an operation that was under way may still do something.
     echo: Duration,
+    /// What an agent that was killed may have left on it.
+    works: Vec<&'a Op>,
 }
 
 impl Task<'_> {
@@ -59,7 +65,7 @@ impl Task<'_> {
                     ops.is_empty() && settled(self.before, &now)
                 }
             };
-            if proven && started.elapsed() >= self.echo {
+            if proven && started.elapsed() >= self.echo && self.ends_works(containers).await? {
                 return Ok(true);
             }
             if started.elapsed() >= PATIENCE.max(self.echo * 2) {
@@ -68,6 +74,18 @@ impl Task<'_> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether nothing of what agents began is left.
+    async fn ends_works(&self, containers: &dyn Containers) -> Result<bool, NoEngine> {
+        for op in &self.works {
+            match containers.perform(&self.before.id, op).await {
+                Err(ContainerError::Unreachable { detail, .. }) => return Err(NoEngine(detail)),
+                Ok(_) | Err(ContainerError::NotFound { .. }) => {}
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Does one operation; whether it made the container run.

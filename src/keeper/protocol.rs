@@ -4,6 +4,7 @@
 //! started again knows all that the one before it was told.
 
 use crate::{
+    agent::work::Work,
     container::{Container, ContainerId, Op},
     event::FaultId,
     fault::Injection,
@@ -72,13 +73,25 @@ pub struct Undo {
 impl Undo {
     /// Whether a keeper can play it: by typed operations of the engine. Commands in a container it does not run.
     pub fn is_for_keepers(&self) -> bool {
-        self.injection.undo.iter().any(|op| matches!(op, Op::Start | Op::Unpause | Op::Connect { .. }))
+        let typed = |op: &Op| matches!(op, Op::Start | Op::Unpause | Op::Connect { .. }) || outlives_its_agent(op);
+        self.injection.undo.iter().any(typed)
+    }
+
+    /// What an agent takes back when its runner is gone, unless somebody kills the agent as well: an engine that is
+    /// started again does so to helpers.
+    pub fn works(&self) -> impl Iterator<Item = &Op> {
+        self.injection.undo.iter().filter(|op| outlives_its_agent(op))
     }
 
     /// How long an operation of the fault may still take effect after the runner died.
     pub fn echo(&self) -> Duration {
         echo(&self.injection)
     }
+}
+
+/// Whether the work stays on when its agent is killed. All other work ends with its agent.
+fn outlives_its_agent(op: &Op) -> bool {
+    matches!(op, Op::End { work: Work::Squeeze(_) | Work::Signal(_) })
 }
 
 /// How long an operation of a fault may still take effect after its sender died.

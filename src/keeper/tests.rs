@@ -109,6 +109,20 @@ async fn a_runner_that_is_gone_is_followed_by_the_undo_and_the_locks() {
     }
 }
 
+/// An engine that is started again kills helpers, and with them whoever would have taken it back.
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_agent_left_is_taken_back() {
+    let (sim, api) = shop();
+    let mut kept = Kept::new(sim.clone());
+    let undo = undo_of(0, &Fault::Signal { signal: "SIGSTOP".into(), process: None }, &api);
+    kept.greet(&[&api]).await;
+    kept.keep(&undo).await;
+    kept.apply(&undo).await;
+    kept.to.send(Heard::Gone).unwrap();
+    assert_eq!(kept.end.await.unwrap(), End::Over);
+    assert_eq!(sim.performed().last().map(|(.., op)| op.clone()), undo.injection.undo.first().cloned());
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_never_on_or_was_undone_is_left_alone() {
     let (sim, api) = shop();

@@ -124,9 +124,14 @@ async fn every_part_ends_at_once_when_asked() {
 }
 
 /// `firedrill demo`, started.
-fn demo(reports: &Path) -> Child {
+fn demo(reports: &Path, more: &[&str]) -> Child {
     let mut demo = Command::new(FIREDRILL);
-    demo.args(["demo", "--reports"]).arg(reports).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    demo.args(["demo", "--reports"])
+        .arg(reports)
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     demo.spawn().unwrap()
 }
 
@@ -143,10 +148,10 @@ fn parts_now(demo: u32) -> usize {
 }
 
 /// Runs it to its end, again where the machine was too busy to measure.
-fn whole_demo(reports: &Path) -> Ran {
+fn whole_demo(reports: &Path, more: &[&str]) -> Ran {
     for attempt in ["1", "2", "3"] {
         let reports = reports.join(attempt);
-        let child = demo(&reports);
+        let child = demo(&reports, more);
         let id = child.id();
         let ran = Ran::of(child.wait_with_output().unwrap(), &reports);
         assert_eq!(parts_now(id), 0, "everything is removed");
@@ -160,7 +165,7 @@ fn whole_demo(reports: &Path) -> Ran {
 #[test]
 fn the_demo_shows_an_impact_and_a_recovery_in_under_a_minute() {
     let reports = tempfile::tempdir().unwrap();
-    let ran = whole_demo(reports.path());
+    let ran = whole_demo(reports.path(), &[]);
     ran.expect(0);
     assert!(ran.output.contains("review.html"), "it says where the review lies: {}", ran.output);
     assert!(ran.result["run"]["took_ns"].as_u64().unwrap() < 55_000_000_000);
@@ -169,9 +174,21 @@ fn the_demo_shows_an_impact_and_a_recovery_in_under_a_minute() {
 }
 
 #[test]
+fn the_network_drill_of_the_demo_holds_and_says_what_became_of_the_packets() {
+    let reports = tempfile::tempdir().unwrap();
+    let ran = whole_demo(reports.path(), &["--network"]);
+    ran.expect(0);
+    for (fault, counter) in [(0, "delayed"), (1, "cut")] {
+        let counted = |on: &serde_json::Value| on[counter].as_u64().unwrap();
+        let packets = ran.result["faults"][fault]["packets"].as_object().unwrap();
+        assert!(packets.values().map(counted).sum::<u64>() > 0, "{:#}", ran.result["faults"]);
+    }
+}
+
+#[test]
 fn a_stopped_demo_removes_its_shop() {
     let reports = tempfile::tempdir().unwrap();
-    let child = demo(reports.path());
+    let child = demo(reports.path(), &[]);
     let id = child.id();
     wait_for(|| parts_now(id) == 4);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
@@ -183,7 +200,7 @@ fn a_stopped_demo_removes_its_shop() {
 #[test]
 fn what_a_killed_demo_left_is_removed_by_the_next_one() {
     let reports = tempfile::tempdir().unwrap();
-    let mut child = demo(reports.path());
+    let mut child = demo(reports.path(), &[]);
     let id = child.id();
     wait_for(|| parts_now(id) == 4);
     child.kill().unwrap();

@@ -68,6 +68,11 @@ impl Blow {
             Blow::DaemonAndRunner => "dockerd and runner killed",
         }
     }
+
+    /// Whether it hits dockerd, for which there is one of our own.
+    fn is_daemons(self) -> bool {
+        matches!(self, Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner)
+    }
 }
 
 /// A fault of the table.
@@ -110,6 +115,7 @@ const SUBJECTS: &[Subject] = &[
     by_helper("rate", "rate: { target: web, bandwidth: 1Mbit/s }"),
     by_helper("blackhole", "blackhole: { target: web }"),
     by_helper("reject", "reject: { target: web }"),
+    by_helper("partition", "partition: { between: [web, peer] }"),
     by_helper("dns", "dns: { target: web, names: \"*\", answer: servfail }"),
 ];
 
@@ -128,6 +134,8 @@ pub struct Kill {
 const BUDGET: Duration = Duration::from_secs(18 * 60);
 /// Drills at once.
 const LANES: usize = 4;
+/// Daemons of our own at once.
+const DAEMONS: u64 = 2;
 
 fn full() -> bool {
     std::env::var_os("FIREDRILL_PROOF").is_some()
@@ -148,12 +156,17 @@ fn times(subject: &Subject, blow: Blow) -> usize {
         Blow::Keeper | Blow::Helper | Blow::All => 8,
         Blow::TargetKilled | Blow::TargetRestarted if subject.helper => 2,
         Blow::TargetKilled | Blow::TargetRestarted => 4,
-        Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner => 0,
+        // A daemon of our own has no bridge.
+        _ if ["disconnect", "partition"].contains(&subject.name) && blow.is_daemons() => 0,
+        _ if subject.helper => 1,
+        Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner => 4,
     }
 }
 
-/// All kills on the machine's own engine, or a sample of them, in a seeded order.
-fn kills(rng: &mut ChaCha8Rng) -> VecDeque<(Subject, Blow)> {
+type Queue = VecDeque<(Subject, Blow)>;
+
+/// All kills, or a sample of them, in a seeded order: those on the machine's own engine, and those on one of ours.
+fn kills(rng: &mut ChaCha8Rng) -> (Queue, Queue) {
     let mut all = Vec::new();
     // `FIREDRILL_PROOF_FAULTS=cpu,disk` for whoever works on these.
     let only = std::env::var("FIREDRILL_PROOF_FAULTS").ok();
@@ -167,38 +180,38 @@ fn kills(rng: &mut ChaCha8Rng) -> VecDeque<(Subject, Blow)> {
     for at in (1..all.len()).rev() {
         all.swap(at, rng.random_range(0..=at));
     }
+    let (mut daemons, mut others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, blow)| blow.is_daemons());
     if !full() {
-        all.truncate(16);
+        others.truncate(16);
+        // Each of these blows once: a daemon takes its time.
+        let mut met = Vec::new();
+        daemons.retain(|(_, blow)| !met.contains(blow) && (met.push(*blow), true).1);
     }
-    all.into()
+    (others.into(), daemons.into())
 }
 
 #[test]
 fn whoever_is_killed_nothing_stays() {
     let mut rng = ChaCha8Rng::seed_from_u64(seed());
-    let queue = Mutex::new(kills(&mut rng));
+    let (others, daemons) = kills(&mut rng);
+    let (queue, daemons) = (Mutex::new(others), Mutex::new(daemons));
     let done = Mutex::new(Vec::new());
     let began = Instant::now();
     std::thread::scope(|scope| {
-        if std::env::var_os("FIREDRILL_PROOF_FAULTS").is_none() {
-            let done = &done;
-            scope.spawn(move || {
-                let kills = daemons::strike(seed(), if full() { 4 } else { 1 }, began + BUDGET);
-                done.lock().unwrap_or_else(PoisonError::into_inner).extend(kills);
-            });
+        let (queue, daemons, done) = (&queue, &daemons, &done);
+        let tell = |kills: Vec<Kill>| done.lock().unwrap_or_else(PoisonError::into_inner).extend(kills);
+        for number in 0..if full() { DAEMONS } else { 1 } {
+            scope.spawn(move || tell(daemons::strike(daemons, seed() + number, began + BUDGET)));
         }
         for number in 0..LANES as u64 {
-            let (queue, done) = (&queue, &done);
             scope.spawn(move || {
                 let mut lane = Lane::new(seed() ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 while began.elapsed() < BUDGET {
-                    let Some((subject, blow)) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
-                        break;
-                    };
-                    let kill = lane.strike(subject, blow);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push(kill);
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some((subject, blow)) = next else { break };
+                    tell(vec![lane.strike(subject, blow)]);
                 }
-                done.lock().unwrap_or_else(PoisonError::into_inner).extend(lane.close());
+                tell(lane.close().into_iter().collect());
             });
         }
     });
@@ -211,6 +224,6 @@ fn whoever_is_killed_nothing_stays() {
         .filter_map(|kill| Some(format!("{} x {:?}: {}", kill.fault, kill.blow, kill.wrong.as_ref()?)))
         .collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), done.len(), wrong.join("\n"));
-    let left = queue.into_inner().unwrap().len();
+    let left = queue.into_inner().unwrap().len() + daemons.into_inner().unwrap().len();
     assert!(!full() || left == 0, "the time was over with {left} kills to go; the machine is too busy");
 }

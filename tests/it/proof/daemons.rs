@@ -1,21 +1,23 @@
 //! Blows to dockerd itself: one of our own, with its own data and namespaces.
 
-use super::{Blow, Kill};
+use super::{Blow, Kill, Subject, trace::Trace};
 use crate::{
     drill::{FIREDRILL, run_folder},
     second_daemon::SecondDaemon,
     stage::Stage,
 };
 use firedrill::{
-    container::{Container, ContainerId, compare},
+    container::ContainerId,
     event::EventKind,
     journal::{RunFolder, read},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
+    collections::VecDeque,
     fs,
     process::{Child, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -26,41 +28,20 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the engine is away.
 const AWAY_MS: u64 = 1500;
 
-const FAULTS: [(&str, &str); 3] = [
-    ("kill", "kill: { target: api }"),
-    ("stop", "stop: { target: api, grace: 1s }"),
-    ("pause", "pause: { target: api }"),
-];
-
-const SAMPLE: [(&str, Blow); 3] =
-    [("kill", Blow::DaemonStopped), ("stop", Blow::DaemonKilled), ("pause", Blow::DaemonAndRunner)];
-
-/// Every fault meets every blow so often, as long as there is time.
-pub fn strike(seed: u64, times: usize, until: Instant) -> Vec<Kill> {
+/// Strikes until there is nothing left to strike, or no time.
+pub fn strike(queue: &Mutex<VecDeque<(Subject, Blow)>>, seed: u64, until: Instant) -> Vec<Kill> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let Some(mut range) = Range::new() else { return vec![] };
     let mut kills = Vec::new();
-    for _ in 0..times {
-        for (name, yaml) in FAULTS {
-            for blow in [Blow::DaemonStopped, Blow::DaemonKilled, Blow::DaemonAndRunner] {
-                // In a sample each blow is struck once: a daemon takes its time.
-                if times == 1 && !SAMPLE.contains(&(name, blow)) {
-                    continue;
-                }
-                if Instant::now() > until {
-                    return kills;
-                }
-                let struck = range.drill(yaml, blow, &mut rng);
-                let broken = struck.is_err();
-                let (healed, wrong) = struck.map_or_else(|why| (None, Some(why)), |healed| (healed, None));
-                kills.push(Kill { fault: name, blow, healed, wrong });
-                if broken {
-                    drop(range);
-                    let Some(anew) = Range::new() else { return kills };
-                    range = anew;
-                }
-            }
-        }
+    let mut range = None;
+    while Instant::now() < until {
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(mut here) = range.take().or_else(Range::new) else { break };
+        let Some((subject, blow)) = next() else { break };
+        let struck = here.drill(subject.yaml, blow, &mut rng);
+        // The next drill is to begin with a whole target, whatever came of this one.
+        range = struck.is_ok().then_some(here);
+        let (healed, wrong) = struck.map_or_else(|why| (None, Some(why)), |healed| (healed, None));
+        kills.push(Kill { fault: subject.name, blow, healed, wrong });
     }
     kills
 }
@@ -79,8 +60,8 @@ struct Range {
     stage: Option<Stage>,
     runtime: Runtime,
     second: SecondDaemon,
-    api: ContainerId,
-    before: Container,
+    web: ContainerId,
+    before: Trace,
     folder: TempDir,
 }
 
@@ -89,10 +70,11 @@ impl Range {
         let second = SecondDaemon::start(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let stage = runtime.block_on(second.stage());
-        let api = runtime.block_on(stage.one("api"));
-        runtime.block_on(stage.one("witness"));
-        let before = runtime.block_on(stage.look(&api));
-        Some(Range { stage: Some(stage), runtime, second, api, before, folder: tempfile::tempdir().unwrap() })
+        let web = runtime.block_on(stage.one("web"));
+        runtime.block_on(stage.one("peer"));
+        let before = Trace::of(&runtime.block_on(stage.look(&web)));
+        let folder = tempfile::tempdir().unwrap();
+        Some(Range { stage: Some(stage), runtime, second, web, before, folder })
     }
 
     fn stage(&self) -> &Stage {
@@ -103,12 +85,12 @@ impl Range {
         let text = format!(
             "scenario: daemons
 targets:
-  api: {{ project: {0}, service: api, pick: all }}
-  witness: {{ project: {0}, service: witness, pick: all }}
+  web: {{ project: {0}, service: web, pick: all }}
+  peer: {{ project: {0}, service: peer, pick: all }}
 probes:
-  witness: {{ exec: {{ target: witness, command: [/firedrill, --version], timeout: 5s }}, rate: 2/s }}
+  peer: {{ exec: {{ target: peer, command: [/firedrill, --version], timeout: 5s }}, rate: 2/s }}
 expect:
-  recovery: {{ witness: {{ errors: \"<= 100%\" }} }}
+  recovery: {{ peer: {{ errors: \"<= 100%\" }} }}
 timing: {{ warm_up: 100ms, baseline: 1s, recovery: 500ms }}
 faults:
   - {yaml}
@@ -117,6 +99,7 @@ faults:
 ",
             self.stage().prefix
         );
+
         let path = self.folder.path().join("scenario.yaml");
         fs::write(&path, text).unwrap();
         let mut command = self.second.inside(FIREDRILL);
@@ -171,16 +154,7 @@ faults:
     }
 
     fn difference(&self) -> String {
-        let now = self.runtime.block_on(self.stage().look(&self.api));
-        let mut wrong: Vec<String> = compare::differences(&self.before, &now)
-            .into_iter()
-            .filter(|difference| difference.must_match)
-            .map(|difference| format!("{}: {}, now {}", difference.what, difference.before, difference.after))
-            .collect();
-        if now.state != self.before.state {
-            wrong.push(format!("it is {}", now.state.name()));
-        }
-        wrong.join("; ")
+        self.before.differs(&Trace::of(&self.runtime.block_on(self.stage().look(&self.web)))).join("; ")
     }
 
     fn until(&self, what: &str, mut so: impl FnMut() -> bool) -> Result<(), String> {

@@ -44,6 +44,7 @@ impl Lane {
     pub fn new(seed: u64) -> Lane {
         let mut stage = Drill::new();
         let web = stage.web("web", "0s:ok");
+        stage.web("peer", "0s:ok");
         let before = Trace::of(&stage.inspect(&web.id));
         Lane { stage, web, before, rng: ChaCha8Rng::seed_from_u64(seed), early: Vec::new() }
     }
@@ -91,6 +92,7 @@ impl Lane {
             "scenario: proof
 targets:
   web: {{ project: $PROJECT, service: web, pick: all }}
+  peer: {{ project: $PROJECT, service: peer, pick: all }}
 load:
   web:
     http: {{ url: \"{}\", timeout: 500ms }}
