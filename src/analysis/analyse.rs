@@ -8,19 +8,19 @@ use super::{
     impact::Watched,
     judge,
     log::{self, ProbeLog, RequestLog},
-    places::{self, digest},
-    stats, story,
+    places, stats, story,
     windows::{self, JUDGED, Windows},
 };
 use crate::{
-    event::{Event, EventKind, ProbeTerms, RunStarted, Terms},
+    event::{Event, EventKind, ProbeTerms, RunStarted, SealedFile, Terms},
     journal::{
         RunFolder,
         read::{self, Journal},
+        seal::{self, digest},
     },
     measure::ProbeId,
 };
-use std::fs::{self, File};
+use std::fs::File;
 
 /// Computes everything that a review says from what the folder holds.
 ///
@@ -236,17 +236,27 @@ fn run_facts(folder: &RunFolder, journal: &Journal, t0: Option<u64>) -> RunFacts
         scenario_path: started.scenario_path.clone(),
         scenario_digest: started.scenario_digest.clone(),
         files: evidence_files(folder),
+        sealed: sealed(&journal.events),
         cut_short: journal.cut_short,
         t0,
     }
 }
 
+/// What the journal says of the files when the run ended.
+fn sealed(events: &[Event]) -> Vec<EvidenceFile> {
+    let file =
+        |file: &SealedFile| EvidenceFile { name: file.name.clone(), size: file.size, digest: file.sha256.clone() };
+    let sealed = events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::FilesSealed { files } => Some(files.iter().map(file).collect()),
+        _ => None,
+    });
+    sealed.unwrap_or_default()
+}
+
 /// What the findings rest on, with digests, by name. Outputs and exports are not evidence.
 fn evidence_files(folder: &RunFolder) -> Vec<EvidenceFile> {
-    let mut names: Vec<String> =
-        ["journal.jsonl", "plan.json", "requests.bin", "scenario.yaml"].map(String::from).to_vec();
-    let logs = fs::read_dir(folder.logs()).into_iter().flatten().flatten();
-    names.extend(logs.map(|entry| format!("logs/{}", entry.file_name().to_string_lossy())));
+    let mut names = seal::names(folder);
+    names.push("journal.jsonl".into());
     names.sort_unstable();
     let file = |name: String| {
         let (digest, size) = digest(File::open(folder.path().join(&name)).ok()?).ok()?;

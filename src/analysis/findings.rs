@@ -149,6 +149,8 @@ pub struct RunFacts {
     pub scenario_digest: String,
     /// The files of evidence in the run folder, with their digests, by name.
     pub files: Vec<EvidenceFile>,
+    /// The digests that the journal has of them, taken when the run ended; empty if it has none.
+    pub sealed: Vec<EvidenceFile>,
     /// The journal stops before the end of the run.
     pub cut_short: bool,
     /// When the gate passed: t=0. `None`: nothing was injected.

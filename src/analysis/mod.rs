@@ -46,7 +46,7 @@ pub use analyse::analyse;
 pub use evidence::*;
 pub use figure::*;
 pub use findings::*;
-pub use places::{Place, digest};
+pub use places::Place;
 pub use probes::*;
 pub use timeline::*;
 pub use verdict::*;

@@ -2,12 +2,13 @@
 //! front to back or seeks in them; never holds one in memory.
 
 use super::{Evidence, log::ProbeLog};
-use crate::{journal::RunFolder, measure::ProbeId};
+use crate::{
+    journal::{RunFolder, seal::digest},
+    measure::ProbeId,
+};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     ops::Range,
@@ -84,34 +85,6 @@ pub fn digest_of(path: &Path, bytes: &Range<u64>) -> io::Result<String> {
     let length = bytes.end.saturating_sub(bytes.start);
     let (digest, read) = digest(file.take(length))?;
     if read < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(digest) }
-}
-
-/// sha256 of all that can be read, hexadecimal, and how many bytes that was.
-///
-/// # Errors
-/// What the reader says.
-pub fn digest(mut from: impl Read) -> io::Result<(String, u64)> {
-    let mut hash = Sha256::new();
-    let size = io::copy(&mut from, &mut HashWriter(&mut hash))?;
-    let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    Ok((hex, size))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

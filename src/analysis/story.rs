@@ -145,6 +145,7 @@ fn by_runner(kind: &EventKind) -> Option<(bool, Happening)> {
         | EventKind::GuardTripped { .. }
         | EventKind::Noted { .. }
         | EventKind::LogsSaved { .. }
+        | EventKind::FilesSealed { .. }
         | EventKind::HistoryCaptured { .. } => return None,
     })
 }

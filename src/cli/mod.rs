@@ -25,6 +25,7 @@ mod schema;
 mod series;
 mod table;
 mod validate;
+mod verify;
 
 pub use exit::Exit;
 
@@ -89,7 +90,7 @@ enum Verb {
     Plan(plan::Plan),
     /// Check scenario files without Docker; all errors at once.
     Validate(validate::Validate),
-    /// Write the review of a run folder again, byte for byte.
+    /// Write the review of a run folder again, keep what people wrote, and sign it.
     Review(review::Review),
     /// Where a figure comes from: definition, formula with the numbers put in, inputs, raw lines.
     Explain(explain::Explain),
@@ -97,6 +98,8 @@ enum Verb {
     History(history::History),
     /// Two runs side by side: figures, what changed, and which difference is beyond noise.
     Compare(compare::Compare),
+    /// Compute every figure of a review again, check digests, and find numbers that somebody changed.
+    Verify(verify::Verify),
     /// Look for blame, guesses and vague words in a review; in ours, and in any Markdown.
     Lint(lint::Lint),
     /// Say something into the timeline of the drill that is running.
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(verb) => verb.run(&global),
         Verb::History(verb) => verb.run(&global),
         Verb::Compare(verb) => verb.run(&global),
+        Verb::Verify(verb) => verb.run(&global),
         Verb::Lint(verb) => verb.run(&global),
         Verb::Note(words) => words.run(crate::event::NoteKind::Note, &global),
         Verb::Ack(words) => words.run(crate::event::NoteKind::Ack, &global),

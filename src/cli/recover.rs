@@ -215,7 +215,7 @@ fn again(folder: &RunFolder, global: &Global) {
     let written = analysis::analyse(folder).map_err(anyhow::Error::new);
     let written = written.and_then(|findings| Ok(review::write_all(folder, &findings)?));
     match written {
-        Ok(()) => tell(folder.path().join("review.md").display(), global),
+        Ok(_) => tell(folder.path().join("review.md").display(), global),
         Err(error) => output::complain(&error.context("the review could not be written again")),
     }
 }

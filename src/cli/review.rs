@@ -1,7 +1,14 @@
 //! `firedrill review`
 
+mod sign;
+
 use super::{Exit, Global, output};
-use crate::{analysis, journal::RunFolder, review};
+use crate::{
+    analysis::{self, Findings},
+    clock::RunClock,
+    journal::RunFolder,
+    review::{self, Composed, escape, people::Status},
+};
 use anyhow::{Context, bail};
 use std::path::Path;
 
@@ -10,14 +17,37 @@ use std::path::Path;
 #[command(
     after_help = "The review depends on the folder alone: the same folder gives the same bytes, wherever and whenever.
 
+People edit review.md. What they wrote stays: what is new is merged into it section by section, against review.base.md,
+which holds what was generated last. Where both changed the same lines, both stand in review.md between markers, the
+places are named, and the exit code is 1 until somebody has resolved them. review.html shows what people wrote as such.
+
+A review goes from draft to in-review, reviewed and closed, one step at a time; it can go back to any earlier step.
+reviewed takes an answer to every question, a decision on every action item, no error of `firedrill lint` and no conflict;
+closed takes that every action item is verified, declined, or done by the word of a named person.
+
 Examples:
   firedrill review reports/20260301T100000Z-cache-loss-7f3a
+  firedrill review reports/20260301T100000Z-cache-loss-7f3a --open-prompts
+  firedrill review reports/20260301T100000Z-cache-loss-7f3a --status in-review --by Ada
   firedrill review --json reports/20260301T100000Z-cache-loss-7f3a | jq .verdict"
 )]
 pub struct Review {
     /// The run folder.
     #[arg(value_name = "FOLDER")]
     pub folder: std::path::PathBuf,
+    /// Move the review to this status, in the name of --by.
+    #[arg(long, value_name = "STATUS", requires = "by", value_parser = status, conflicts_with = "open_prompts")]
+    pub status: Option<Status>,
+    /// Who moves it.
+    #[arg(long, value_name = "NAME", requires = "status")]
+    pub by: Option<String>,
+    /// List what waits for a person, and write nothing.
+    #[arg(long)]
+    pub open_prompts: bool,
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    Status::named(text).ok_or_else(|| "a status is draft, in-review, reviewed or closed".to_owned())
 }
 
 impl Review {
@@ -28,17 +58,54 @@ impl Review {
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let folder = folder(&self.folder)?;
         let findings = analysis::analyse(&folder)?;
-        review::write_all(&folder, &findings)
-            .with_context(|| format!("cannot write the review into {}", folder.path().display()))?;
-        if global.json {
-            output::say(review::texts(&findings)[0].1.trim_end());
-        } else if !global.quiet {
-            for name in review::FILES {
-                output::say(folder.path().join(name).display());
+        if self.open_prompts {
+            return sign::list_open(&folder, &findings, global);
+        }
+        if let (Some(status), Some(by)) = (self.status, &self.by) {
+            let today = RunClock::start().started().to_zoned(jiff::tz::TimeZone::UTC).date();
+            if let Some(refused) = sign::sign(&folder, &findings, status, by, today)? {
+                return Ok(refused);
             }
         }
-        Ok(Exit::Held)
+        write(&folder, &findings, global)
     }
+}
+
+fn write(folder: &RunFolder, findings: &Findings, global: &Global) -> anyhow::Result<Exit> {
+    let composed = review::write_all(folder, findings)
+        .with_context(|| format!("cannot write the review into {}", folder.path().display()))?;
+    if global.json {
+        output::say(composed.texts[0].trim_end());
+    } else if !global.quiet {
+        for name in review::FILES {
+            output::say(folder.path().join(name).display());
+        }
+    }
+    Ok(tell(folder, &composed))
+}
+
+/// What somebody has to know of the merge.
+fn tell(folder: &RunFolder, composed: &Composed) -> Exit {
+    let review = folder.path().join(review::FILES[2]);
+    if composed.without_base {
+        output::warn(format_args!(
+            "{}: review.base.md was missing, so all that differs from the draft counts as written by people and was kept; \
+             to have it generated anew, move it away",
+            review.display()
+        ));
+    }
+    for conflict in &composed.conflicts {
+        let section = match conflict.section.as_str() {
+            "" => "before the first heading".to_owned(),
+            title => format!("under `{}`", escape::plain(title)),
+        };
+        output::warn(format_args!(
+            "{}:{}: conflict {section}: people and the new draft changed the same lines; keep what is right and remove the markers",
+            review.display(),
+            conflict.line
+        ));
+    }
+    if composed.conflicts.is_empty() { Exit::Held } else { Exit::Violated }
 }
 
 /// A folder that holds a run; a journal named by its own path will do.

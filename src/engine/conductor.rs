@@ -22,6 +22,7 @@ use crate::{
         hlog::{self, HlogError, Tagged},
         requests::{RequestReader, RequestWriter},
         runner::{self, Alive},
+        seal,
         write::{self, JournalSink, Loss},
     },
     keeper::line::Place,
@@ -291,6 +292,7 @@ impl Drill {
         if not_started.is_none() {
             self.save_logs().await;
         }
+        self.seal();
         self.containers.dismiss();
         let left = self.left();
         self.unlock().await;
@@ -315,6 +317,14 @@ impl Drill {
         };
         if let Some(detail) = trouble {
             self.record.tell(EventKind::EvidenceLost { file: "requests.bin".into(), detail });
+        }
+    }
+
+    /// Tells the digests of all that is written by now.
+    fn seal(&self) {
+        let folder = self.folder.clone();
+        if let Some(files) = bounded(EXPORT_PATIENCE, move || seal::seal(&folder)) {
+            self.record.tell(EventKind::FilesSealed { files });
         }
     }
 

@@ -368,6 +368,11 @@ pub enum EventKind {
         /// What the system said.
         detail: String,
     },
+    /// The files of the run folder are finished, but for the journal.
+    FilesSealed {
+        /// By name.
+        files: Vec<SealedFile>,
+    },
     /// What a review says of earlier runs; captured so that the folder stands alone.
     HistoryCaptured {
         /// Newest first.
@@ -378,6 +383,17 @@ pub enum EventKind {
         /// Whether it went through all its phases.
         complete: bool,
     },
+}
+
+/// A finished file and its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedFile {
+    /// Relative to the run folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Hexadecimal.
+    pub sha256: String,
 }
 
 /// Where a run comes from.

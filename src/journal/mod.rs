@@ -12,12 +12,14 @@
 //!   keeper          the undo list of a keeper that is a process on this machine, while it lives
 //!   inbox           what people say from other terminals, on its way to the journal
 //!   result.json, review.md, review.html, junit.xml   computed from the above
+//!   review.base.md  review.md as it was generated last, to tell what people wrote
 //! ```
 
 pub mod hlog;
 pub mod read;
 pub mod requests;
 pub mod runner;
+pub mod seal;
 pub mod write;
 
 use std::path::{Path, PathBuf};

@@ -20,6 +20,12 @@ pub fn plain(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
+/// Several lines without anything that meddles.
+pub fn lines(text: &str) -> String {
+    let one = |c: char| if c != '\n' && c != '\t' && meddles(c) { '\u{fffd}' } else { c };
+    text.chars().map(one).collect()
+}
+
 /// For text and double-quoted attributes of HTML, SVG and XML.
 pub fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);

@@ -2,7 +2,8 @@
 //!
 //! `rules` finds what is worth acting on, `action` is what is proposed; [`model::Review`] holds every word and figure;
 //! `template` sets it as Markdown and HTML, `result` and `junit` for machines; `charts` draws; `explain` takes a figure
-//! apart; `lint` reads prose; `escape` makes text from outside harmless; `write` puts the files into the run folder.
+//! apart, `verify` computes all again; `lint` reads prose; `escape` makes text from outside harmless; `people` keeps what
+//! people write; `write` puts the files into the run folder.
 
 pub mod action;
 pub mod charts;
@@ -11,11 +12,13 @@ pub mod explain;
 pub mod junit;
 pub mod lint;
 pub mod model;
+pub mod people;
 pub mod quantity;
 pub mod result;
 pub mod rules;
 mod template;
+pub mod verify;
 mod write;
 
 pub use template::{html, markdown};
-pub use write::{FILES, texts, write_all};
+pub use write::{Composed, FILES, Kept, compose, kept, put, texts, write_all};

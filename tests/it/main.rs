@@ -6,6 +6,7 @@ mod demo;
 mod docker;
 mod doctor;
 mod drill;
+mod edits;
 mod engine;
 mod examples;
 mod faults;

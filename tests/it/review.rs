@@ -104,7 +104,8 @@ fn files_are_written_whole_and_nothing_else_is_left() {
     let after: Vec<_> = review::FILES.iter().map(|f| fs::read(folder.path().join(f)).unwrap()).collect();
     assert!(before == after);
     let names: BTreeSet<_> = fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
-    assert_eq!(names, review::FILES.iter().map(Into::into).collect());
+    let base = review::people::BASE;
+    assert_eq!(names, review::FILES.iter().copied().chain([base]).map(Into::into).collect());
 }
 
 #[test]

@@ -454,6 +454,7 @@ fn facts() -> RunFacts {
         git: Some("v1.4.0-3-gabc".into()),
         scenario_path: "scenarios/cache-loss.yaml".into(),
         scenario_digest: format!("{:a<64}", "5f"),
+        sealed: vec![],
         files: vec![
             EvidenceFile { name: "journal.jsonl".into(), size: 48_213, digest: format!("{:b<64}", "01") },
             EvidenceFile { name: "requests.bin".into(), size: 81_002, digest: format!("{:c<64}", "02") },

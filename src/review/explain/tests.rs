@@ -25,7 +25,7 @@ fn everything_that_is_said_leads_to_bytes_with_their_digest() {
         let place = place.as_ref().unwrap_or_else(|| panic!("{evidence} leads nowhere"));
         let bytes = std::fs::read(stage.run_folder().path().join(&place.file)).unwrap();
         let part = &bytes[place.bytes.start as usize..place.bytes.end as usize];
-        assert_eq!(crate::analysis::digest(part).unwrap().0, place.digest, "{evidence}");
+        assert_eq!(crate::journal::seal::digest(part).unwrap().0, place.digest, "{evidence}");
     }
 }
 

@@ -24,6 +24,17 @@ pub struct Prompt {
     pub text: String,
     /// About how long it takes.
     pub minutes: u32,
+    /// What somebody answered, if anybody has.
+    pub answer: Option<Answer>,
+}
+
+/// What somebody answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// As they wrote it.
+    pub markdown: String,
+    /// The same as harmless HTML.
+    pub html: String,
 }
 
 /// The most pressing ones, in the order of their weight.
@@ -46,7 +57,7 @@ pub fn prompts(look: &Look<'_>) -> Vec<Prompt> {
 }
 
 fn ask(about: &'static str, minutes: u32, text: String) -> Option<Prompt> {
-    Some(Prompt { about, text, minutes })
+    Some(Prompt { about, text, minutes, answer: None })
 }
 
 fn unproven_undo(look: &Look<'_>) -> Option<Prompt> {

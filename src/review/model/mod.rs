@@ -19,7 +19,7 @@ mod trust;
 pub(super) mod verdict;
 
 pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
-pub use decide::Prompt;
+pub use decide::{Answer, Prompt};
 pub use factors::Factor;
 pub use hypothesis::CriterionRow;
 pub use impact::{ClassRow, ImpactTable};
@@ -31,7 +31,8 @@ pub use timeline::Row;
 pub use verdict::{Banner, criterion_name, criterion_reading, fact_words};
 
 use super::{
-    action::{ActionItem, Priority, Verify},
+    action::{self, ActionItem, Priority, Verify},
+    people::{self, Standing, Written},
     rules::{self, RuleHit},
 };
 use crate::analysis::Findings;
@@ -64,10 +65,14 @@ pub struct Review {
     pub took: String,
     /// The tool's version.
     pub version: String,
+    /// How far it has come.
+    pub standing: Standing,
     /// Verdict word, why, status.
     pub banner: Banner,
     /// What we did; what users of the probe saw; how it ended.
     pub sentences: Vec<Sentence>,
+    /// What people wrote, section by section; empty in a draft.
+    pub people: Vec<Written>,
     /// What needs a person, at most five.
     pub prompts: Vec<Prompt>,
     /// About how long the prompts take.
@@ -181,6 +186,8 @@ impl Review {
             started_local: look.local_start(),
             took: crate::review::quantity::span(run.ended),
             version: run.version.clone(),
+            standing: Standing::of(findings),
+            people: vec![],
             banner: verdict::banner(&look),
             sentences: sentences::three(&look),
             minutes: prompts.iter().map(|p| p.minutes).sum(),
@@ -211,19 +218,60 @@ impl Review {
             recover: verdict::recover(&look),
         }
     }
+
+    /// The same, as far as people have taken it.
+    pub fn standing(mut self, standing: Standing) -> Review {
+        self.banner.status = standing.words();
+        self.owner.clone_from(&standing.owner);
+        self.standing = standing;
+        self
+    }
+
+    /// The same with what people wrote into its text; `generated` is what they were given.
+    pub fn with_people(mut self, generated: &str, text: &str) -> Review {
+        self.people = people::written(generated, text);
+        for prompt in &mut self.prompts {
+            let markdown = people::open::answer(text, prompt.about);
+            prompt.answer = markdown.map(|markdown| Answer { html: people::html(&markdown), markdown });
+        }
+        let (items, _) = action::read(text);
+        let mut actions: Vec<Action> = Vec::new();
+        for item in items {
+            let proposed = self.actions.iter().find(|action| action.item.id == item.id);
+            let visible = proposed.is_none_or(|action| action.visible);
+            actions.push(Action { visible: visible || item.state != action::State::Proposed, ..shown(item) });
+        }
+        self.folded_actions = actions.iter().filter(|action| !action.visible).count();
+        self.actions = actions;
+        // An answer stands below its question, and once is enough.
+        let answers: Vec<&str> =
+            self.prompts.iter().filter_map(|p| Some(p.answer.as_ref()?.markdown.as_str())).collect();
+        self.people.retain(|part| {
+            let said = part.markdown.trim().trim_start_matches(people::open::ANSWER).trim();
+            !part.replaced.is_empty() || !answers.contains(&said)
+        });
+        self
+    }
 }
 
 fn actions(findings: &Findings, hits: &[RuleHit]) -> Vec<Action> {
     let items = rules::actions(findings, hits).into_iter().enumerate();
-    let shown = |(i, item): (usize, ActionItem)| Action {
+    let ranked = |(i, item): (usize, ActionItem)| Action {
+        visible: i < rules::VISIBLE && item.priority < Priority::P3,
+        ..shown(item)
+    };
+    items.map(ranked).collect()
+}
+
+fn shown(item: ActionItem) -> Action {
+    Action {
         markdown: item.markdown(),
         state_words: item.state_words(),
         verified_by: match &item.verify {
             Verify::Scenario { scenario, criterion } => format!("a run of {scenario}: {criterion}"),
             Verify::Person(how) => how.clone(),
         },
-        visible: i < rules::VISIBLE && item.priority < Priority::P3,
+        visible: true,
         item,
-    };
-    items.map(shown).collect()
+    }
 }

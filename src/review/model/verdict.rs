@@ -4,7 +4,7 @@ use super::look::{Look, list, phase_name};
 use crate::{
     analysis::{Bounded, Cleanup, Criterion, CriterionStatus, Hypothesis, RunOutcome, Why, Word},
     event::{NotStarted, Phase},
-    review::quantity,
+    review::{people::Standing, quantity},
 };
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub struct Banner {
     /// Further reasons.
     pub more: Vec<String>,
     /// `DRAFT - generated, not reviewed`.
-    pub status: &'static str,
+    pub status: String,
     /// The exit code.
     pub code: u8,
     /// Cleanup, run and hypothesis, each in a word or two.
@@ -39,7 +39,7 @@ pub fn banner(look: &Look<'_>) -> Banner {
         tone: tone(verdict.word),
         why: first,
         more: reasons,
-        status: "DRAFT - generated, not reviewed",
+        status: Standing::of(look.findings).words(),
         code: verdict.code,
         facts: vec![("cleanup", cleanup), ("run", run), ("hypothesis", hypothesis)],
     }

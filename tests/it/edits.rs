@@ -1,0 +1,178 @@
+//! People edit reviews: what they write stays, is shown as theirs, and is signed only when nothing waits.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The evidence of the sample run in a folder of its own, with a review of today.
+struct Run {
+    _dir: tempfile::TempDir,
+    folder: PathBuf,
+}
+
+impl Run {
+    fn new() -> Run {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/sample/run");
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("run");
+        fs::create_dir_all(folder.join("logs")).unwrap();
+        for name in ["journal.jsonl", "requests.bin", "scenario.yaml", "plan.json"] {
+            fs::copy(sample.join(name), folder.join(name)).unwrap();
+        }
+        for log in fs::read_dir(sample.join("logs")).unwrap().flatten() {
+            fs::copy(log.path(), folder.join("logs").join(log.file_name())).unwrap();
+        }
+        let run = Run { _dir: dir, folder };
+        run.does("review", &[], 0);
+        run
+    }
+
+    fn does(&self, verb: &str, more: &[&str], code: i32) -> String {
+        let Output { status, stdout, stderr } =
+            Command::new(env!("CARGO_BIN_EXE_firedrill")).arg(verb).arg(&self.folder).args(more).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert_eq!(status.code(), Some(code), "{verb} {more:?}: {said}");
+        said
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    fn replace(&self, name: &str, from: &str, to: &str) {
+        let text = self.read(name);
+        assert!(text.contains(from), "{name} has no {from}: {text}");
+        fs::write(self.folder.join(name), text.replacen(from, to, 1)).unwrap();
+    }
+
+    fn all(&self) -> Vec<String> {
+        ["result.json", "junit.xml", "review.md", "review.base.md", "review.html"].map(|name| self.read(name)).to_vec()
+    }
+
+    /// Answers every question, and declines every action item.
+    fn answer(&self) {
+        let text = self.read("review.md").replace("\nAnswer:\n", "\nAnswer: The front showed one error, then none.\n");
+        let declined = text.replace("- State: proposed", "- State: declined\n- Reason: it is a sample");
+        fs::write(self.folder.join("review.md"), declined).unwrap();
+    }
+}
+
+#[test]
+fn without_edits_the_same_bytes_are_written_again() {
+    let run = Run::new();
+    let before = run.all();
+    run.does("review", &[], 0);
+    assert!(run.all() == before);
+    assert_eq!(run.read("review.md"), run.read("review.base.md"));
+    assert!(run.does("verify", &[], 0).contains("nothing differs"));
+}
+
+#[test]
+fn what_people_wrote_stays_and_is_shown_as_theirs_and_harmless() {
+    let run = Run::new();
+    let machine = run.read("result.json");
+    run.replace("review.md", "\nAnswer:\n", "\nAnswer: The **front** showed one error.\n");
+    let ours = "## What we learned\n\nThe replica was back soon. <script>alert(1)</script> [x](javascript:alert(2))\n\n## Timeline";
+    run.replace("review.md", "## Timeline", ours);
+    run.replace("review.md", "**How it ended.**", "**How it went on.**");
+    let edited = run.read("review.md");
+    run.does("review", &[], 0);
+    assert_eq!(run.read("review.md"), edited);
+    assert_eq!(run.read("result.json"), machine);
+    let page = run.read("review.html");
+    assert!(page.contains("<strong>front</strong> showed one error"), "the answer");
+    assert!(page.contains("Written by people") && page.contains("</span> What we learned"), "the section");
+    assert!(
+        page.contains("&lt;script&gt;alert(1)") && !page.contains("<script") && !page.contains("href=\"javascript")
+    );
+    assert!(page.contains("<del>**How it ended.**"), "what it replaces");
+    let once = run.all();
+    run.does("review", &[], 0);
+    assert!(run.all() == once, "again, and nothing changes");
+    run.does("verify", &[], 0);
+}
+
+#[test]
+fn a_conflict_is_shown_named_and_never_resolved_silently() {
+    let run = Run::new();
+    // As if an earlier firedrill had written another sentence, and somebody had edited that.
+    run.replace("review.base.md", "**How it ended.** Checkout", "**How it ended.** Earlier");
+    run.replace("review.md", "**How it ended.** Checkout", "**How it ended.** Luckily, checkout");
+    let said = run.does("review", &[], 1);
+    assert!(said.contains("review.md:") && said.contains("conflict under `"), "{said}");
+    let text = run.read("review.md");
+    for part in
+        ["<<<<<<< written by people\n**How it ended.** Luckily", ">>>>>>> generated now\n", "**How it ended.** Earlier"]
+    {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    run.does("review", &[], 1);
+    assert_eq!(run.read("review.md"), text, "it stays until somebody resolves it");
+    assert!(run.does("review", &["--open-prompts"], 0).contains("a conflict under"));
+}
+
+#[test]
+fn a_review_without_its_base_is_left_as_it_is() {
+    let run = Run::new();
+    run.replace("review.md", "**How it ended.**", "**How it went on.**");
+    let edited = run.read("review.md");
+    fs::remove_file(run.folder.join("review.base.md")).unwrap();
+    let said = run.does("review", &[], 0);
+    assert!(said.contains("review.base.md was missing"), "{said}");
+    assert_eq!(run.read("review.md"), edited);
+    assert!(!run.does("review", &[], 0).contains("missing"), "it is there again");
+}
+
+#[test]
+fn a_review_is_signed_only_when_nothing_waits() {
+    let run = Run::new();
+    let open = run.does("review", &["--open-prompts"], 0);
+    assert!(open.contains("Detection is unanswered") && open.contains("draft; owner shop-team; due "), "{open}");
+    let json: serde_json::Value = serde_json::from_str(&run.does("review", &["--open-prompts", "--json"], 0)).unwrap();
+    assert!(json["prompts"][0]["line"].as_u64().unwrap() > 20, "{json}");
+    let skip = run.does("review", &["--status", "reviewed", "--by", "Ada"], 2);
+    assert!(skip.contains("the next step is in-review"), "{skip}");
+    run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
+    assert!(run.read("review.md").contains("status: in-review\n") && run.read("review.html").contains("IN REVIEW"));
+    let refused = run.does("review", &["--status", "reviewed", "--by", "Ada"], 1);
+    assert!(refused.contains("is unanswered") && refused.contains("the review stays in-review"), "{refused}");
+    run.answer();
+    run.replace("review.md", "then none.", "then none. Human error!");
+    let refused = run.does("review", &["--status", "reviewed", "--by", "Ada"], 1);
+    assert!(refused.contains("human-error") && !refused.contains("unanswered"), "{refused}");
+    run.replace("review.md", " Human error!", "");
+    run.does("review", &["--status", "reviewed", "--by", "Ada \"the\" {{ 7 * 7 }}"], 0);
+    assert!(run.read("review.html").contains("REVIEWED by Ada &quot;the&quot; {{ 7 * 7 }} on "));
+    run.does("review", &["--status", "closed", "--by", "Bob"], 0);
+    run.does("review", &["--status", "in-review", "--by", "Bob"], 0);
+    assert_eq!(run.read("review.md").lines().filter(|line| line.starts_with("status")).count(), 2);
+    run.does("verify", &[], 0);
+}
+
+#[test]
+fn a_status_that_is_none_is_refused_and_nothing_is_written() {
+    let run = Run::new();
+    run.replace("review.md", "status: draft", "status: finished");
+    let before = run.all();
+    let said = run.does("review", &[], 2);
+    assert!(said.contains("review.md:3: the status `finished` is none of draft"), "{said}");
+    assert!(run.all() == before);
+    fs::write(run.folder.join("review.md"), [0xff, 0xfe]).unwrap();
+    assert!(run.does("review", &[], 2).contains("is not UTF-8 text"));
+}
+
+#[test]
+fn a_figure_that_was_edited_is_found_on_the_command_line() {
+    let run = Run::new();
+    run.replace("review.md", "| Time to recover | **1.33s** |", "| Time to recover | **0.33s** |");
+    let said = run.does("verify", &[], 1);
+    assert!(said.contains("generated as `1.33s`, `0.33s` here"), "{said}");
+    let json: serde_json::Value = serde_json::from_str(&run.does("verify", &["--json"], 1)).unwrap();
+    assert_eq!(json["differs"][0]["file"], "review.md");
+    let near = run.does("explain", &["time-to-recovr/checkout"], 2);
+    assert!(near.contains("did you mean time-to-recover/checkout"), "{near}");
+    let text = run.does("explain", &["time-to-recover/checkout"], 0);
+    assert!(text.contains("formula     tr - ti0") && text.contains("requests.bin, probe 0"), "{text}");
+}
