@@ -19,6 +19,7 @@ pub mod journal;
 pub mod keeper;
 pub mod load;
 pub mod measure;
+pub mod notify;
 pub mod plan;
 pub mod probe;
 pub mod review;

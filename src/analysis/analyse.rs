@@ -89,6 +89,7 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         usage: around::usage(events, &scope),
         notes,
         earlier: around::earlier(events),
+        open_before: around::open_before(events),
         logs: around::logs(events),
         verdict,
         scope,

@@ -4,7 +4,7 @@ use super::{GuardTrip, Ledger, LogFile, Neighbour, Note, Scope, UsagePoint, Usag
 use crate::{
     clock::At,
     container::{Container, EngineEvent, Usage},
-    event::{EarlierRun, Event, EventKind, Guard, Metric, Terms},
+    event::{EarlierRun, Event, EventKind, Guard, Metric, OpenItem, Terms},
 };
 use std::collections::BTreeMap;
 
@@ -202,7 +202,16 @@ pub fn logs(events: &[Event]) -> Vec<LogFile> {
 /// Earlier runs of the same scenario.
 pub fn earlier(events: &[Event]) -> Vec<EarlierRun> {
     let captured = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::HistoryCaptured { earlier } => Some(earlier.clone()),
+        EventKind::HistoryCaptured { earlier, .. } => Some(earlier.clone()),
+        _ => None,
+    });
+    captured.unwrap_or_default()
+}
+
+/// Action items of their reviews that were open when this run began.
+pub fn open_before(events: &[Event]) -> Vec<OpenItem> {
+    let captured = events.iter().find_map(|event| match &event.kind {
+        EventKind::HistoryCaptured { open, .. } => Some(open.clone()),
         _ => None,
     });
     captured.unwrap_or_default()

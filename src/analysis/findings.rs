@@ -12,7 +12,7 @@ use crate::{
     agent::{protocol::Counters, work::Figures},
     clock::At,
     container::{Container, EngineInfo, Op},
-    event::{Difference, EarlierRun, FaultId, NoteKind, Phase, Terms, UndoReason},
+    event::{Difference, EarlierRun, FaultId, NoteKind, OpenItem, Phase, Terms, UndoReason},
     measure::ProbeId,
     units::Span,
 };
@@ -67,6 +67,9 @@ pub struct Findings {
     pub doubts: Vec<Doubt>,
     /// Earlier runs of the same scenario, newest first.
     pub earlier: Vec<EarlierRun>,
+    /// Action items of their reviews that were open when this run began, oldest first.
+    #[serde(default)]
+    pub open_before: Vec<OpenItem>,
     /// Log files of containers in the run folder.
     pub logs: Vec<LogFile>,
     /// What an [`EvidenceId`] stands for.

@@ -64,11 +64,13 @@ pub fn read(reports: &Path) -> anyhow::Result<Reports> {
 
 fn table(runs: &[Past], global: &Global) {
     let heads = ["STARTED", "SCENARIO", "VERDICT", "FAILED", "P99 BEFORE TO DURING", "RECOVERED IN", "DETECTED IN"];
-    let mut table = Table::new(heads.into_iter().chain(["MARGIN", "FOLDER"]));
+    let mut table = Table::new(heads.into_iter().chain(["MARGIN", "OPEN", "FOLDER"]));
     let rows: Vec<Row> = runs.iter().map(Row::of).collect();
     for row in &rows {
-        let Row { started, scenario, verdict, failed, p99, recovered, detected, margin, folder, .. } = row;
-        table.row([started, scenario, verdict, failed, p99, recovered, detected, margin, folder].map(Clone::clone));
+        let Row { started, scenario, verdict, failed, p99, recovered, detected, margin, open, folder, .. } = row;
+        table.row(
+            [started, scenario, verdict, failed, p99, recovered, detected, margin, open, folder].map(Clone::clone),
+        );
         if let Some(code) = painted(row.tone) {
             table.paint(2, code);
         }

@@ -1,5 +1,6 @@
 //! The command line: one file a verb. Parse, call one function, exit code.
 
+mod actions;
 mod agent;
 mod bench;
 mod compare;
@@ -10,6 +11,7 @@ pub(crate) mod drill;
 mod earlier;
 mod exit;
 mod explain;
+mod followup;
 mod history;
 mod idle;
 mod keeper;
@@ -100,6 +102,10 @@ enum Verb {
     Compare(compare::Compare),
     /// Compute every figure of a review again, check digests, and find numbers that somebody changed.
     Verify(verify::Verify),
+    /// What all reviews together owe: action items, open, overdue, by owner.
+    Actions(actions::Actions),
+    /// Run the drill that verifies an action item, and write what it says into the review.
+    Followup(followup::Followup),
     /// Look for blame, guesses and vague words in a review; in ours, and in any Markdown.
     Lint(lint::Lint),
     /// Say something into the timeline of the drill that is running.
@@ -152,6 +158,8 @@ pub fn main() -> ExitCode {
         Verb::History(verb) => verb.run(&global),
         Verb::Compare(verb) => verb.run(&global),
         Verb::Verify(verb) => verb.run(&global),
+        Verb::Actions(verb) => verb.run(&global),
+        Verb::Followup(verb) => verb.run(&global),
         Verb::Lint(verb) => verb.run(&global),
         Verb::Note(words) => words.run(crate::event::NoteKind::Note, &global),
         Verb::Ack(words) => words.run(crate::event::NoteKind::Ack, &global),

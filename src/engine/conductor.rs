@@ -16,7 +16,7 @@ use crate::{
     clock::RunClock,
     container::{ContainerError, ContainerId, Containers, Holder},
     detect::{self, Ask},
-    event::{EarlierRun, EventKind, NotStarted, Phase, RunStarted, Sink, UndoReason},
+    event::{Earlier, EventKind, NotStarted, Phase, RunStarted, Sink, UndoReason},
     journal::{
         RunFolder,
         hlog::{self, HlogError, Tagged},
@@ -77,7 +77,7 @@ pub struct Context {
     /// Where a keeper may live; `None`: the run has none.
     pub place: Option<Place>,
     /// What earlier runs of this scenario came to.
-    pub earlier: Vec<EarlierRun>,
+    pub earlier: Earlier,
 }
 
 /// What became of a run, known even if its journal was lost.
@@ -263,7 +263,7 @@ impl Drill {
         not_started: Option<NotStarted>,
         slot: &Slot,
         requests: RequestWriter,
-        earlier: Vec<EarlierRun>,
+        earlier: Earlier,
         mut side: JoinSet<()>,
     ) -> Outcome {
         self.load_over.store(true, Ordering::Relaxed);

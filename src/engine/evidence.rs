@@ -3,7 +3,7 @@
 use super::drill::{Done, Drill};
 use crate::{
     container::{Container, ContainerError, OpOutcome},
-    event::{EarlierRun, EventKind},
+    event::{Earlier, EventKind},
     journal::write,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -53,8 +53,8 @@ impl Drill {
     }
 
     /// Tells what earlier runs came to.
-    pub(crate) fn tell_history(&self, earlier: Vec<EarlierRun>) {
-        self.record.tell(EventKind::HistoryCaptured { earlier });
+    pub(crate) fn tell_history(&self, earlier: Earlier) {
+        self.record.tell(EventKind::HistoryCaptured { earlier: earlier.runs, open: earlier.open });
     }
 }
 

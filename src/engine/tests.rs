@@ -160,7 +160,7 @@ impl Setting {
             onlooker: None,
             stops: self.stopped.take().unwrap(),
             place: None,
-            earlier: vec![],
+            earlier: Default::default(),
         };
         let outcome = Opened::in_memory(pieces, started()).conduct(self.plan.clone(), context).await;
         Ran { outcome, events: self.events.0.lock().unwrap().clone(), api: self.sim.find("shop-api-1") }

@@ -377,6 +377,9 @@ pub enum EventKind {
     HistoryCaptured {
         /// Newest first.
         earlier: Vec<EarlierRun>,
+        /// Action items of their reviews that were open when this run began, oldest first.
+        #[serde(default)]
+        open: Vec<OpenItem>,
     },
     /// The last event of a run that was not cut short.
     RunEnded {
@@ -556,6 +559,35 @@ pub struct EarlierRun {
     pub git: Option<String>,
     /// Image ids of the targets then, by container name.
     pub images: BTreeMap<String, String>,
+    /// Fingerprints of what rules found then; `None`: its result does not tell.
+    #[serde(default)]
+    pub findings: Option<Vec<String>>,
+}
+
+/// An action item of an earlier run's review, on which work or a decision was owed when this run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenItem {
+    /// Its id.
+    pub id: String,
+    /// What is to be done.
+    pub title: String,
+    /// How far it was: `accepted by ana`.
+    pub state: String,
+    /// Of the finding that it comes from.
+    pub fingerprint: Option<String>,
+    /// Since when it was owed.
+    pub since: jiff::civil::Date,
+    /// The run whose review it stands in.
+    pub run: String,
+}
+
+/// What earlier runs of a scenario contribute to a review.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Earlier {
+    /// Newest first.
+    pub runs: Vec<EarlierRun>,
+    /// Oldest first.
+    pub open: Vec<OpenItem>,
 }
 
 /// Takes the events of a run, in order. `accept` only hands over: the work is done on the sink's own thread.

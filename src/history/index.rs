@@ -8,12 +8,15 @@ use super::{
     result,
     scan::{self, Found, Stamp},
 };
+use crate::review::action::{self, ActionItem};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 /// Whatever changes what is read from a file changes this, or the tool's version.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+/// No review that people read is larger, bytes.
+const MAX_REVIEW: usize = 8 << 20;
 /// A larger cache is none of ours, bytes.
 const MAX_CACHE: u64 = 256 << 20;
 
@@ -39,7 +42,7 @@ pub fn read(reports: &Path) -> io::Result<Reports> {
     for run in found {
         let kept = cache.get(&run).cloned();
         read_anew += usize::from(kept.is_none());
-        let past = kept.unwrap_or_else(|| one(&run));
+        let past = kept.unwrap_or_else(|| read_one(&run));
         next.runs.insert(run.name, Kept { result: run.result, review: run.review, past });
     }
     if read_anew > 0 || next.runs.len() != cache.runs.len() {
@@ -52,10 +55,20 @@ pub fn read(reports: &Path) -> io::Result<Reports> {
     Ok(Reports { runs, read_anew })
 }
 
+/// The run of a folder, read anew; `None` if there is no such folder.
+pub fn one(folder: &Path) -> Option<Past> {
+    let name = folder.file_name()?.to_string_lossy().into_owned();
+    let stamp = |file: &str| Stamp::of(&folder.join(file));
+    let (result, review) = (stamp("result.json"), stamp("review.md"));
+    folder.is_dir().then(|| read_one(&Found { path: folder.to_owned(), name, result, review }))
+}
+
 /// One run, as its files are now.
-fn one(found: &Found) -> Past {
+fn read_one(found: &Found) -> Past {
     let (started, scenario) = from_name(found.name.rsplit('/').next().unwrap_or(&found.name));
-    let mut past = Past { folder: found.name.clone(), started, scenario, troubles: Vec::new(), summary: None };
+    let (actions, mut troubles) = found.review.map_or_else(Default::default, |_| actions(&found.path));
+    let folder = found.name.clone();
+    let mut past = Past { folder, started, scenario, troubles: Vec::new(), summary: None, actions };
     match found.result {
         None => {
             past.troubles.push("there is no result.json: the run goes on, or `firedrill review` was not run".into())
@@ -69,7 +82,20 @@ fn one(found: &Found) -> Past {
             Err(why) => past.troubles.push(format!("result.json {why}")),
         },
     }
+    past.troubles.append(&mut troubles);
     past
+}
+
+/// The action items of a review, and what is wrong with it.
+fn actions(folder: &Path) -> (Vec<ActionItem>, Vec<String>) {
+    let text = match fs::read(folder.join("review.md")).map(String::from_utf8) {
+        Ok(Ok(text)) if text.len() <= MAX_REVIEW => text,
+        Ok(Ok(_)) => return (vec![], vec![format!("review.md is larger than {} MB", MAX_REVIEW >> 20)]),
+        Ok(Err(_)) => return (vec![], vec!["review.md is not UTF-8 text".into()]),
+        Err(error) => return (vec![], vec![format!("review.md cannot be read: {error}")]),
+    };
+    let (items, troubles) = action::read(&text);
+    (items, troubles.iter().map(|trouble| format!("review.md {trouble}")).collect())
 }
 
 /// What the name of a run folder tells: `20260301T100000Z-cache-loss-7f3a`.

@@ -5,8 +5,11 @@
 //! any moment. Nothing here computes a mean over runs: durations of incidents are skewed, so every run stays a row,
 //! or a dot.
 
+pub mod followup;
 pub mod index;
+pub mod owed;
 mod past;
+pub mod report;
 mod result;
 mod scan;
 pub mod words;

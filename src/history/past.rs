@@ -1,5 +1,6 @@
 //! What a list shows of a run.
 
+use crate::review::action::ActionItem;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub struct Past {
     pub troubles: Vec<String>,
     /// What its `result.json` says; `None` if that cannot be read.
     pub summary: Option<Summary>,
+    /// The action items of its `review.md`, as people left them.
+    pub actions: Vec<ActionItem>,
 }
 
 impl Past {
@@ -24,6 +27,11 @@ impl Past {
     pub fn run(&self) -> &str {
         let name = self.folder.rsplit('/').next().unwrap_or(&self.folder);
         self.summary.as_ref().map_or(name, |summary| &summary.run)
+    }
+
+    /// Its review as a path below the folder of reports.
+    pub fn review(&self) -> String {
+        format!("{}/review.md", self.folder)
     }
 }
 
@@ -64,8 +72,8 @@ pub struct Summary {
     pub figures: Figures,
     /// The kinds of its faults, in order.
     pub faults: Vec<String>,
-    /// What the rules found.
-    pub findings: Vec<Seen>,
+    /// What the rules found; `None`: written before there were rules.
+    pub findings: Option<Vec<Seen>>,
 }
 
 /// The figures of a run that are worth a column: those of its main probe.

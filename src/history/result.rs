@@ -83,7 +83,7 @@ struct File {
     #[serde(default)]
     faults: Vec<Fault>,
     #[serde(default)]
-    findings: Vec<Seen>,
+    findings: Option<Vec<Seen>>,
 }
 
 #[derive(Deserialize)]

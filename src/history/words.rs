@@ -32,6 +32,8 @@ pub struct Row {
     pub detected: String,
     /// The smallest margin.
     pub margin: String,
+    /// How many of its action items are open.
+    pub open: String,
     /// What is wrong with its files.
     pub troubles: Vec<String>,
 }
@@ -55,6 +57,10 @@ impl Row {
             recovered: figures.map_or_else(nothing, |f| time(&f.recover)),
             detected: figures.map_or_else(nothing, |f| time(&f.detect)),
             margin: summary.and_then(|s| s.smallest_margin).map_or_else(nothing, quantity::margin),
+            open: match past.actions.iter().filter(|item| item.state.open()).count() {
+                0 => nothing(),
+                open => open.to_string(),
+            },
             troubles: past.troubles.iter().map(|trouble| plain(trouble)).collect(),
         }
     }
@@ -116,6 +122,7 @@ mod tests {
             scenario: None,
             troubles: vec!["result.json is empty".into()],
             summary: None,
+            actions: vec![],
         };
         let row = Row::of(&past);
         assert_eq!((row.verdict.as_str(), row.folder.as_str()), ("UNREADABLE", "evil\u{fffd}[2J"));

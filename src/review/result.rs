@@ -90,6 +90,10 @@ pub struct RunPart {
     pub title: String,
     /// Free tags.
     pub tags: Vec<String>,
+    /// Who owns the review.
+    pub owner: Option<String>,
+    /// The load or probe that tiles and sentences are about.
+    pub main_probe: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
     /// From the first to the last event.
@@ -248,6 +252,8 @@ pub struct FindingPart {
     pub title: String,
     /// `observed` or `hypothesis`.
     pub basis: String,
+    /// In how many of the last runs it was found, if it was found before.
+    pub again: Option<String>,
     /// How it could be tested.
     pub test: String,
     /// Evidence ids.
@@ -416,6 +422,8 @@ fn run(findings: &Findings) -> RunPart {
         scenario: run.scenario.clone(),
         title: run.title.clone(),
         tags: run.tags.clone(),
+        owner: run.owner.clone(),
+        main_probe: findings.main().map(|probe| probe.name.clone()),
         started: run.started.to_string(),
         took_ns: run.ended,
         zero_ns: run.t0,
@@ -524,6 +532,7 @@ fn finding(hit: &RuleHit) -> FindingPart {
         signal: hit.signal.clone(),
         title: hit.title.clone(),
         basis: hit.basis.name().into(),
+        again: hit.again.clone(),
         test: hit.test.clone(),
         evidence: ids(&hit.evidence),
     }

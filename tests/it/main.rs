@@ -1,6 +1,7 @@
 //! The one integration binary: each extra one relinks everything.
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail there")]
 
+mod actions;
 mod binary;
 mod demo;
 mod docker;

@@ -5,7 +5,7 @@ use firedrill::{
     container::{Container, ContainerId, EngineInfo, Health, Op, RestartPolicy, State},
     event::{
         Comparison, Difference, EarlierRun, Expectations, FaultTerms, Guard, Limit, Limits, Metric, NotStarted,
-        NoteKind, Phase, ProbeKind, ProbeTerms, Slo, Terms, Timing, UndoReason,
+        NoteKind, OpenItem, Phase, ProbeKind, ProbeTerms, Slo, Terms, Timing, UndoReason,
     },
     measure::{Class, Schedule},
     units::{Percent, Rate, Span},
@@ -542,7 +542,9 @@ pub fn held() -> Findings {
             recover_ns: Some(41 * S),
             git: Some("v1.3.0".into()),
             images: BTreeMap::from([("shop-redis-1".to_owned(), "sha256:old".to_owned())]),
+            findings: Some(vec![]),
         }],
+        open_before: vec![],
         logs: vec![LogFile {
             container: "shop-redis-1".into(),
             file: "logs/shop-redis-1.log".into(),
@@ -564,6 +566,16 @@ pub fn violated() -> Findings {
     findings.verdict.hypothesis = Hypothesis::Violated;
     findings.verdict.reasons = [4, 3].map(|i| Reason { why: Why::Broken(i), evidence: vec![EvidenceId(6)] }).to_vec();
     findings.verdict.smallest_margin = Some((0.5, 6));
+    let found = firedrill::review::rules::hits(&findings)[0].fingerprint.clone();
+    findings.earlier[0].findings = Some(vec![found.clone()]);
+    findings.open_before = vec![OpenItem {
+        id: "A-0badcafe".into(),
+        title: "Set a memory limit for redis".into(),
+        state: "accepted by ana".into(),
+        fingerprint: Some(found),
+        since: "2026-02-22".parse().unwrap(),
+        run: "20260222T100000Z-cache-loss-11aa".into(),
+    }];
     findings
 }
 

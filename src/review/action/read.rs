@@ -38,7 +38,7 @@ pub fn read(markdown: &str) -> (Vec<ActionItem>, Vec<Trouble>) {
 
 /// See [`ActionItem::put_into`].
 pub(super) fn replace(markdown: &str, item: &ActionItem) -> Option<String> {
-    let found = blocks(markdown).into_iter().find(|block| block.id == item.id)?;
+    let found = blocks(markdown).into_iter().find(|block| block.item().0.id == item.id)?;
     let (now, _) = found.item();
     let lines: Vec<&str> = markdown.split('\n').collect();
     let mut edited: Vec<Option<String>> = lines.iter().map(|line| Some((*line).to_owned())).collect();

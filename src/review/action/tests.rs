@@ -110,6 +110,15 @@ fn what_changed_is_put_into_the_review_and_the_rest_stays() {
 }
 
 #[test]
+fn an_item_without_an_id_in_its_heading_is_changed_too() {
+    let text = "## Action items\n\n### Set a timeout of 2 s\n\n- Owner: ana\n";
+    let done = ActionItem { state: State::Done, by: Some("ana".into()), ..read(text).0.remove(0) };
+    let new = done.put_into(text).unwrap();
+    assert!(new.contains("### Set a timeout of 2 s\n") && new.contains("- State: done by ana"), "{new}");
+    assert_eq!(read(&new).0, [done]);
+}
+
+#[test]
 fn due_by_policy() {
     let day = "2026-11-22".parse().unwrap();
     let due = Priority::ALL.map(|p| p.due(day).map(|d| d.to_string()));

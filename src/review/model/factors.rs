@@ -25,7 +25,7 @@ pub fn factors(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Factor> {
     let contributed = hits.iter().filter(|hit| hit.fault != "none" && hit.candidate.aim != Aim::Process);
     let one = |hit: &RuleHit| Factor {
         basis: hit.basis.name(),
-        text: hit.title.clone(),
+        text: hit.says(),
         test: hit.test.clone(),
         evidence: look.cite(&hit.evidence),
     };

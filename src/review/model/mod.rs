@@ -1,6 +1,7 @@
 //! The review as data: every word and figure that any format shows, computed from findings and nothing else.
 //! Texts in here are plain; each format escapes them in its own way.
 
+pub(super) mod again;
 mod appendix;
 mod decide;
 mod factors;
@@ -112,6 +113,8 @@ pub struct Review {
     pub actions: Vec<Action>,
     /// How many of them are folded away.
     pub folded_actions: usize,
+    /// What reviews of earlier runs owed when this one began, in a sentence.
+    pub open_before: Option<String>,
     /// The tries of the gate, with their readings.
     pub tries: Vec<Fact>,
     /// What the measurement does not tell.
@@ -206,6 +209,7 @@ impl Review {
             watched: findings.scope.neighbours.len(),
             restore: restore::lines(&look),
             factors: factors::factors(&look, &hits),
+            open_before: again::open_before(findings),
             folded_actions: actions.iter().filter(|action| !action.visible).count(),
             actions,
             hits,

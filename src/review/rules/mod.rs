@@ -14,7 +14,7 @@ mod recovery;
 
 use super::{
     action::{ActionItem, Aim, Found, Priority, State, Step, Verify, digits, id_of},
-    model::look::Look,
+    model::{again, look::Look},
 };
 use crate::{
     analysis::{EvidenceId, Findings, Hypothesis, Word},
@@ -76,12 +76,21 @@ pub struct RuleHit {
     pub title: String,
     /// Whether facts say so, or it is a guess that a test can settle.
     pub basis: Basis,
+    /// In how many of the last runs it was found, if it was found before.
+    pub again: Option<String>,
     /// How that could be tested.
     pub test: String,
     /// Where it shows.
     pub evidence: Vec<EvidenceId>,
     /// What is proposed.
     pub candidate: Candidate,
+}
+
+impl RuleHit {
+    /// The finding, and whether it was found before.
+    pub fn says(&self) -> String {
+        self.again.as_ref().map_or_else(|| self.title.clone(), |again| format!("{} {again}", self.title))
+    }
 }
 
 /// How sure a finding is.
@@ -210,9 +219,11 @@ impl Case<'_> {
 
     fn hit(&self, rule: &'static str, seen: Seen) -> RuleHit {
         let fault = if seen.by_fault { self.faults() } else { "none".into() };
+        let fingerprint = digits(&[rule, &seen.service, &fault, &seen.signal], 12);
         RuleHit {
             rule,
-            fingerprint: digits(&[rule, &seen.service, &fault, &seen.signal], 12),
+            again: again::recurrence(self.findings, &fingerprint),
+            fingerprint,
             service: seen.service,
             fault,
             signal: seen.signal,
@@ -264,7 +275,7 @@ fn proposed(findings: &Findings, hit: &RuleHit, day: Date) -> ActionItem {
             rule: hit.rule.into(),
             fingerprint: hit.fingerprint.clone(),
             evidence: hit.evidence.iter().map(ToString::to_string).collect(),
-            says: hit.title.clone(),
+            says: hit.says(),
         }),
         done_when: candidate.done_when.clone(),
         verify: Verify::Scenario {
