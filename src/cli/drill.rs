@@ -91,6 +91,7 @@ pub async fn drill(
     live.finish();
     let mut done = reviewed(loaded, folder, &outcome, request.strict);
     done.targets = targets;
+    super::history::refresh_site(&request.reports);
     if let Some(refusal) = refusal {
         output::warn(&refusal);
         done.trouble = Some(refusal);

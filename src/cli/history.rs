@@ -1,9 +1,17 @@
 //! `firedrill history`: all runs of a folder of reports.
 
 use super::{Exit, Global, output, table::Table};
-use crate::history::{self, Past, Reports, words::Row};
+use crate::{
+    clock::RunClock,
+    history::{self, Past, Reports, site, words::Row},
+    review::{escape::plain, quantity},
+};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use jiff::{civil::Date, tz::TimeZone};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Arguments of `firedrill history`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +22,8 @@ No mean over runs is shown anywhere: each run is a row. Compare two of them with
 Examples:
   firedrill history
   firedrill history --scenario cache-loss --limit 10
+  firedrill history --patterns      what comes back, by rule, service and fault
+  firedrill history --site          write reports/index.html
   firedrill history --json | jq '.runs[] | select(.summary.code == 1) | .folder'"
 )]
 pub struct History {
@@ -26,6 +36,16 @@ pub struct History {
     /// Only the newest so many.
     #[arg(long, value_name = "NUMBER")]
     pub limit: Option<usize>,
+    /// Instead of runs, what rules found in them: by rule, by service, by fault.
+    #[arg(long, conflicts_with = "site")]
+    pub patterns: bool,
+    /// Write `index.html` into the folder: all runs as one page, without script, for any web server.
+    /// Once it is there, every run brings it up to date.
+    #[arg(long)]
+    pub site: bool,
+    /// Take this for today (tests).
+    #[arg(long, value_name = "DAY", hide = true)]
+    pub today: Option<Date>,
 }
 
 impl History {
@@ -35,9 +55,17 @@ impl History {
     /// If the folder of reports cannot be listed.
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let mut reports = read(&self.reports)?;
+        if self.site {
+            let file = write_site(&self.reports, &reports, self.today.unwrap_or_else(today))?;
+            output::say(file.display());
+            return Ok(Exit::Held);
+        }
         let all = reports.runs.len();
         reports.runs.retain(|past| self.scenario.is_none() || past.scenario == self.scenario);
         reports.runs.truncate(self.limit.unwrap_or(usize::MAX));
+        if self.patterns {
+            return patterns(&reports, global);
+        }
         if global.json {
             output::say(serde_json::to_string_pretty(&reports)?);
             return Ok(Exit::Held);
@@ -60,6 +88,58 @@ pub fn read(reports: &Path) -> anyhow::Result<Reports> {
     history::read(reports).with_context(|| {
         format!("the folder of reports {} cannot be listed; name another one with --reports", reports.display())
     })
+}
+
+/// The day, UTC.
+fn today() -> Date {
+    RunClock::start().started().to_zoned(TimeZone::UTC).date()
+}
+
+/// Writes the page over all runs; whole, or not at all.
+fn write_site(folder: &Path, reports: &Reports, today: Date) -> anyhow::Result<PathBuf> {
+    let page = site::page(reports, today, |file| folder.join(file).is_file());
+    let (file, half) = (folder.join("index.html"), folder.join(".index.html.new"));
+    fs::write(&half, page).and_then(|()| fs::rename(&half, &file)).with_context(|| {
+        // The error that matters is the one at hand.
+        let _ = fs::remove_file(&half);
+        format!("{} cannot be written", file.display())
+    })?;
+    Ok(file)
+}
+
+/// Brings the page over all runs up to date, if there is one and it is ours. A run does not fail over it.
+pub fn refresh_site(folder: &Path) {
+    let ours = fs::read_to_string(folder.join("index.html")).is_ok_and(|page| page.contains(site::MARK));
+    if ours {
+        let written = read(folder).and_then(|reports| write_site(folder, &reports, today()));
+        if let Err(error) = written {
+            output::warn(format_args!("the page over all runs is not up to date: {error:#}"));
+        }
+    }
+}
+
+fn patterns(reports: &Reports, global: &Global) -> anyhow::Result<Exit> {
+    let found = history::patterns::patterns(reports);
+    if global.json {
+        output::say(serde_json::to_string_pretty(&found)?);
+        return Ok(Exit::Held);
+    }
+    output::say(format_args!(
+        "what rules found, over {} that tell",
+        quantity::plural(found.runs as u64, "run", "runs")
+    ));
+    for (title, all) in [("RULE", &found.rules), ("SERVICE", &found.services), ("FAULT", &found.faults)] {
+        let mut table = Table::new([title, "RUNS", "FINDINGS", "FIRST", "LAST", "SCENARIOS"]);
+        let day = |day: Option<Date>| day.map_or("-".into(), |day| day.to_string());
+        for one in all {
+            let scenarios = plain(&one.scenarios.join(", "));
+            let cells =
+                [plain(&one.name), one.runs.to_string(), one.findings.to_string(), day(one.first), day(one.last)];
+            table.row(cells.into_iter().chain([scenarios]));
+        }
+        output::say(format_args!("\n{}", if all.is_empty() { format!("{title}\nnone") } else { table.text(false) }));
+    }
+    Ok(Exit::Held)
 }
 
 fn table(runs: &[Past], global: &Global) {

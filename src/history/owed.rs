@@ -58,11 +58,9 @@ fn covers(item: &ActionItem, past: &Past) -> bool {
     closed.zip(began).is_none_or(|(closed, began)| began <= closed)
 }
 
-/// Every item of every review, newest run first; a run that lies in two folders counts once.
+/// Every item of every review, newest run first.
 pub fn all(reports: &Reports) -> impl Iterator<Item = (&Past, &ActionItem)> {
-    let mut known = std::collections::BTreeSet::new();
-    let each = reports.runs.iter().flat_map(|past| past.actions.iter().map(move |item| (past, item)));
-    each.filter(move |(past, item)| known.insert((past.run(), item.id.as_str())))
+    super::once(reports).flat_map(|past| past.actions.iter().map(move |item| (past, item)))
 }
 
 fn one<'a>(past: &'a Past, item: &'a ActionItem, today: Date) -> Owed<'a> {

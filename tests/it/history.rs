@@ -134,3 +134,29 @@ fn what_is_no_run_cannot_be_compared() {
         assert!(errors.contains(told), "{errors}");
     }
 }
+
+#[test]
+fn the_page_over_all_runs_is_one_file_that_fits_a_telephone() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().to_str().unwrap();
+    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
+    (0..30).for_each(|number| copy(folder.path(), number, &result));
+    let hostile = folder.path().join("20260302T100000Z-hostile-0001");
+    fs::create_dir(&hostile).unwrap();
+    for (name, text) in firedrill::review::texts(&crate::sample::hostile()) {
+        fs::write(hostile.join(name), text).unwrap();
+    }
+    said(&["history", "--site", "--today", "2027-03-01", "--reports", reports]);
+    let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
+    assert!(page.contains("31 runs of 2 scenarios") && page.contains("id=\"anniversary\""), "{page}");
+    assert!(!page.contains("<script") && !page.contains("<img"));
+    assert!(page.contains("href=\"./20260302T100000Z-hostile-0001/review.html\""));
+    let measured =
+        "[innerWidth, document.documentElement.scrollWidth, performance.getEntriesByType('resource').length]";
+    assert_eq!(crate::page::ask(&page, 360, measured), "360,360,0", "width, scroll width, requests");
+    let filter = "(document.getElementById('v-bad').checked = true, \
+                  [...document.querySelectorAll('.runs tbody tr')].filter(row => row.offsetHeight > 0).length)";
+    assert_eq!(crate::page::ask(&page, 1200, filter), "1", "the filter needs no script");
+    let patterns = said(&["history", "--patterns", "--reports", reports]);
+    assert!(patterns.starts_with("what rules found, over 1 run that tell"), "{patterns}");
+}

@@ -36,7 +36,7 @@ fn browse(page: &Path, arguments: &[String]) -> String {
 
 /// Asks the laid-out page, at this width, for the value of some JavaScript. The page itself forbids scripts, so the
 /// question is put into a copy without that rule; a window is never narrower than 500 pixels, so it goes into a frame.
-fn ask(html: &str, width: u32, question: &str) -> String {
+pub fn ask(html: &str, width: u32, question: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
     let rule = Regex::new(r#"<meta http-equiv="Content-Security-Policy"[^>]*>"#).unwrap();
