@@ -125,7 +125,7 @@ fn patterns(reports: &Reports, global: &Global) -> anyhow::Result<Exit> {
         return Ok(Exit::Held);
     }
     output::say(format_args!(
-        "what rules found, over {} that tell",
+        "what rules found, as the results of {} say",
         quantity::plural(found.runs as u64, "run", "runs")
     ));
     for (title, all) in [("RULE", &found.rules), ("SERVICE", &found.services), ("FAULT", &found.faults)] {
