@@ -29,7 +29,7 @@ pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> Strin
     let row = |past: &Past| listed(past, &numbers, &has);
     let runs: Vec<Listed> = reports.runs.iter().map(row).collect();
     let actions = actions(reports, today, &has);
-    let days = || once(reports).filter_map(|past| Some(day(past)?));
+    let days = || once(reports).filter_map(day);
     let page = Page {
         today: today.to_string(),
         version: env!("CARGO_PKG_VERSION"),

@@ -88,7 +88,10 @@ fn changes(runs: &[&Past]) -> Vec<(usize, String)> {
 
 type Figure = fn(&crate::history::Figures) -> Option<f64>;
 
-const FIGURES: [(&str, Figure, fn(f64) -> String); 3] = [
+/// How its value is printed.
+type Print = fn(f64) -> String;
+
+const FIGURES: [(&str, Figure, Print); 3] = [
     ("Requests failed", |f| Some(f.failed? / f.offered.filter(|n| *n > 0)? as f64), quantity::share),
     ("p99 during the fault", |f| f.p99_during_ns.map(|ns| ns as f64), span),
     ("Time to recover", |f| f.recover.value.filter(|ns| *ns >= 0.0), span),
@@ -100,7 +103,7 @@ fn span(ns: f64) -> String {
 
 fn strips(runs: &[&Past], changes: &[(usize, String)], has: &impl Fn(&str) -> bool) -> Vec<Strip> {
     let marks: Vec<usize> = changes.iter().map(|(at, _)| *at).collect();
-    let strip = |(name, figure, print): &(&'static str, Figure, fn(f64) -> String)| {
+    let strip = |(name, figure, print): &(&'static str, Figure, Print)| {
         let dot = |past: &&Past| {
             let summary = past.summary.as_ref()?;
             let value = figure(&summary.figures).filter(|value| value.is_finite());
