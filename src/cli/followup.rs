@@ -5,7 +5,7 @@ use super::{
     actions::{Place, write_back},
     compare,
     drill::{self, Done, Request},
-    output,
+    history, output,
 };
 use crate::{
     analysis::compare::{Case, Comparison, compare as side_by_side},
@@ -123,6 +123,7 @@ impl Followup {
                 None => unasked(group, "the drills were ended before this one"),
             });
         }
+        history::refresh_site(&self.place.reports);
         tell(&told, global)?;
         told.iter()
             .filter_map(|one| one.not_written.as_ref())

@@ -278,6 +278,8 @@ faults:
         command.arg("followup").args(arguments).arg("--reports").arg(stage.reports()).env("NO_COLOR", "1");
         told(command.output().unwrap())
     };
+    let site = Command::new(FIREDRILL).args(["history", "--site", "--reports"]).arg(stage.reports()).output().unwrap();
+    assert!(site.status.success());
     let (code, dry) = follow(&["--due", "--dry-run"]);
     assert!(code == 0 && dry.contains("would run") && dry.contains("recovery: web errors <= 50%"), "{dry}");
     assert_eq!(fs::read_to_string(&review).unwrap(), text, "a dry run writes nothing");
@@ -295,6 +297,8 @@ faults:
         (state("Keep the pages"), state("memory limit")),
         (format!("verified by {id}"), format!("regressed by {id}"))
     );
+    let page = fs::read_to_string(stage.reports().join("index.html")).unwrap();
+    assert!(page.contains(id) && page.contains("regressed by"), "the page over all runs is brought up to date");
     let followup = fs::read_to_string(new.join("followup.md")).unwrap();
     assert!(followup.contains("Of 2 action items: 1 verified, 0 not yet, 1 regressed, 0 undecided."), "{followup}");
     let options = firedrill::review::lint::Options { people: vec![], on: vec![], outage: None };

@@ -25,6 +25,7 @@ fn copy(reports: &Path, number: usize, result: &str) {
     let folder = reports.join(run);
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("result.json"), text).unwrap();
+    fs::copy(Path::new(SAMPLE).join("review.md"), folder.join("review.md")).unwrap();
 }
 
 /// Measured here without optimising and on a machine that does other things: the bounds only notice a wrong order.

@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::{
-    cli::{Exit, Global, note, output},
+    cli::{Exit, Global, history, note, output},
     history::owed,
     review::action::{ActionItem, State, Step},
 };
@@ -39,6 +39,7 @@ impl Change {
         let file = self.place.reports.join(past.review());
         let after = self.changed(item, state)?;
         write_back(&file, &after)?;
+        history::refresh_site(&self.place.reports);
         if !global.quiet {
             output::say(format_args!("{} is {} now; written into {}", after.id, after.state_words(), file.display()));
         }

@@ -2,7 +2,7 @@
 
 use super::{Place, write_back};
 use crate::{
-    cli::{Exit, Global, output},
+    cli::{Exit, Global, history, output},
     history::{Past, owed},
     notify::{Issue, NotifyError, Sent, Token, github, jira},
     review::{action::ActionItem, escape::plain},
@@ -87,6 +87,7 @@ impl Export {
         let after = ActionItem { ticket: Some(sent.ticket.clone()), ..item.clone() };
         // What was sent must not be lost, or it is sent twice.
         write_back(&file, &after).with_context(|| format!("the issue is at {}, but", sent.ticket))?;
+        history::refresh_site(&self.place.reports);
         match global.json {
             true => output::say(serde_json::to_string_pretty(&sent)?),
             false => output::say(format_args!("{}\nwritten into {}", sent.ticket, file.display())),
