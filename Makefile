@@ -7,12 +7,13 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 CARGO ?= cargo
 FIREDRILL := $(CARGO) run --release --locked --quiet --
 
-.PHONY: help demo build test truth packets proof check schema sample bench stack-up stack-down
+.PHONY: help demo build test fuzz truth packets proof check schema sample bench stack-up stack-down
 
 help:
 	@echo 'make demo        a real drill against a shop of its own, in a minute (after the build)'
 	@echo 'make build       the release binary, static; its path is printed'
 	@echo 'make test        format, lints, and every test, those against Docker included'
+	@echo 'make fuzz        mutations of tests/fuzz at the readers, a minute each'
 	@echo 'make proof       kill runner, keeper, helpers, targets and dockerd, 300 times; the table says what stayed (nothing)'
 	@echo 'make truth       an outage measured to a request interval + 5 ms; wants a quiet machine'
 	@echo 'make packets     the packet engine of the faults to come, against real packets; wants a quiet machine'
@@ -45,6 +46,9 @@ test:
 	@$(MAKE) --no-print-directory check
 	@CARGO=$(CARGO) bash .ci/test -- $(addprefix --skip ,$(ALONE))
 	@CARGO=$(CARGO) FIREDRILL_TEST_QUIET=1 bash .ci/test -- --test-threads 1 $(ALONE)
+
+fuzz:
+	FIREDRILL_FUZZ_SECONDS=$${FIREDRILL_FUZZ_SECONDS:-60} $(CARGO) test --locked --test it fuzz:: -- --nocapture
 
 truth:
 	FIREDRILL_TEST_QUIET=1 $(CARGO) test --locked --test it truth_outage:: -- --test-threads 1 --nocapture

@@ -61,7 +61,7 @@ impl<'a> Group<'a> {
 
     /// Response times (µs) of answers and timeouts, in no order.
     pub fn timed(&self) -> Vec<u32> {
-        let mut timed = Vec::with_capacity(self.requests.len());
+        let mut timed = Vec::with_capacity(self.requests.len().min(1 << 20));
         let mut from = self.requests.start;
         for &i in self.without.iter().filter(|i| self.requests.contains(i)) {
             self.series.timed(from..i, &mut timed);
@@ -267,7 +267,7 @@ pub fn chart(series: &Series, span: Range<At>, tick_ns: u64) -> Vec<ChartPoint> 
 fn chart_point(series: &Series, window: Range<At>) -> ChartPoint {
     let requests = series.due_in(window.clone());
     let tally = series.tally(requests.clone());
-    let mut timed = Vec::with_capacity(requests.len());
+    let mut timed = Vec::with_capacity(requests.len().min(1 << 20));
     series.timed(requests, &mut timed);
     let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let n = timed.len() as u64;

@@ -83,13 +83,15 @@ pub fn find(events: &[Event], faults: &[FaultFindings], timing: Timing, tries: &
         _ => None,
     });
     let t0 = events.iter().find(|e| e.kind == EventKind::GatePassed).map(|e| e.at);
-    let baseline = tries.last().map(|t| t.from..t.to).filter(|b| b.start < b.end);
+    // Whatever a damaged journal claims, nothing lies behind its last event.
+    let baseline = tries.last().map(|t| t.from..t.to.min(end)).filter(|b| b.start < b.end);
     let mut windows = Windows { load_from, watch_end: over, baseline, t0, during: None, recovery: None };
     let Some(from) = faults.iter().filter_map(first_touch).min() else {
         // Nothing was touched; what the engine watched as recovery is still there to be seen.
         windows.recovery = started(Phase::Recovery).map(|from| from..over).filter(|r| r.start < r.end);
         return windows;
     };
+    let from = from.min(end);
     match faults.iter().filter(|f| first_touch(f).is_some()).map(last_touch).try_fold(from, |a, b| Some(a.max(b?))) {
         Some(to) if to < over => {
             windows.during = Some(from..to);

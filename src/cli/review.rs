@@ -7,10 +7,15 @@ use crate::{
     analysis::{self, Findings},
     clock::RunClock,
     journal::RunFolder,
-    review::{self, Composed, escape, people::Status},
+    review::{
+        self, Composed,
+        custom::{self, Layout},
+        escape,
+        people::Status,
+    },
 };
-use anyhow::{Context, bail};
-use std::path::Path;
+use anyhow::{Context, anyhow, bail};
+use std::{fs, path::Path};
 
 /// Arguments of `firedrill review`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +34,7 @@ Examples:
   firedrill review reports/20260301T100000Z-cache-loss-7f3a
   firedrill review reports/20260301T100000Z-cache-loss-7f3a --open-prompts
   firedrill review reports/20260301T100000Z-cache-loss-7f3a --status in-review --by Ada
+  firedrill review reports/20260301T100000Z-cache-loss-7f3a --template confluence -o page.xml
   firedrill review --json reports/20260301T100000Z-cache-loss-7f3a | jq .verdict"
 )]
 pub struct Review {
@@ -44,6 +50,13 @@ pub struct Review {
     /// List what waits for a person, and write nothing.
     #[arg(long)]
     pub open_prompts: bool,
+    /// Print the review in another layout, and leave the folder alone: `google`, `short`, `confluence` (storage format), or
+    /// a minijinja template of your own; its name's ending tells what escapes what it prints.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["status", "open_prompts"])]
+    pub template: Option<String>,
+    /// Write that into a file.
+    #[arg(long, short, value_name = "FILE", requires = "template")]
+    pub output: Option<std::path::PathBuf>,
 }
 
 fn status(text: &str) -> Result<Status, String> {
@@ -58,6 +71,9 @@ impl Review {
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let folder = folder(&self.folder)?;
         let findings = analysis::analyse(&folder)?;
+        if let Some(template) = &self.template {
+            return other_layout(&folder, &findings, template, self.output.as_deref());
+        }
         if self.open_prompts {
             return sign::list_open(&folder, &findings, global);
         }
@@ -82,6 +98,37 @@ fn write(folder: &RunFolder, findings: &Findings, global: &Global) -> anyhow::Re
         }
     }
     Ok(tell(folder, &composed))
+}
+
+/// The review, with what people wrote, in another layout.
+fn other_layout(folder: &RunFolder, findings: &Findings, template: &str, to: Option<&Path>) -> anyhow::Result<Exit> {
+    let layout = match Layout::named(template) {
+        Some(layout) => layout,
+        None => Layout::own(template, source(template)?),
+    };
+    let composed = review::compose(findings, &review::kept(folder)?)?;
+    let text = layout.render(&composed.review)?;
+    match to {
+        Some(path) => fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?,
+        None => output::say(text.trim_end()),
+    }
+    Ok(Exit::Held)
+}
+
+/// The text of a template of the user's own.
+fn source(path: &str) -> anyhow::Result<String> {
+    let file = match fs::metadata(path) {
+        Ok(file) => file,
+        Err(error) => {
+            let names: Vec<&str> = Layout::names().collect();
+            bail!("there is no template {path} ({error}); those that come with firedrill are {}", names.join(", "));
+        }
+    };
+    if file.len() > custom::MAX_TEMPLATE {
+        bail!("{path} is larger than a template may be ({} bytes)", custom::MAX_TEMPLATE);
+    }
+    let bytes = fs::read(path).with_context(|| format!("{path} cannot be read"))?;
+    String::from_utf8(bytes).map_err(|_| anyhow!("{path} is not UTF-8 text"))
 }
 
 /// What somebody has to know of the merge.

@@ -150,8 +150,9 @@ impl Opened {
 
     /// Runs the drill to its end.
     pub async fn conduct(self, plan: Plan, context: Context) -> Outcome {
-        self.tell_plan(&plan);
         let secrets: Vec<String> = plan.secrets.iter().filter_map(|name| (context.env)(name)).collect();
+        let redaction = Redaction::new(&secrets);
+        self.tell_plan(&redaction.plan(&plan));
         let ask = |settings: &detect::Settings| Ask::new(settings.clone(), &context.alerts, &context.env);
         let alerts = match plan.detect.as_ref().map(ask).transpose() {
             Ok(alerts) => alerts,
@@ -174,7 +175,7 @@ impl Opened {
             load_over: false.into(),
             locked: Mutex::default(),
             schedules: OnceLock::new(),
-            redaction: Redaction::new(&secrets),
+            redaction,
             offset_ns: 0.into(),
             folder: self.folder.clone(),
             place: context.place,

@@ -5,6 +5,7 @@ use crate::{
     container::{Container, ContainerError, OpOutcome},
     event::{Earlier, EventKind},
     journal::write,
+    plan::Plan,
 };
 use jiff::{SignedDuration, Timestamp};
 use regex::bytes::{Captures, Regex};
@@ -90,6 +91,23 @@ impl Redaction {
         }
     }
 
+    /// The same plan for the run folder: labels are free text, and people put credentials into them.
+    pub(crate) fn plan(&self, plan: &Plan) -> Plan {
+        let mut plan = plan.clone();
+        for container in plan.targets.values_mut().flatten().chain(&mut plan.neighbours) {
+            for (name, value) in &mut container.labels {
+                *value = self.label(name, value);
+            }
+        }
+        plan
+    }
+
+    fn label(&self, name: &str, value: &str) -> String {
+        let clean = self.clean(format!("{name}={value}").into_bytes());
+        let kept = clean.strip_prefix(format!("{name}=").as_bytes()).unwrap_or(HIDDEN);
+        String::from_utf8_lossy(kept).into_owned()
+    }
+
     /// The same text without secrets.
     pub(crate) fn clean(&self, mut text: Vec<u8>) -> Vec<u8> {
         for value in &self.values {
@@ -117,6 +135,19 @@ fn replace(text: &[u8], value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_told_without_what_they_hide() {
+        let redaction = Redaction::new(&["hunter22".into()]);
+        for (name, value, told) in [
+            ("com.docker.compose.service", "api", "api"),
+            ("note", "uses hunter22 here", "uses [redacted] here"),
+            ("db.password", "x1", "[redacted]"),
+            ("traefik.auth", "Authorization: Bearer abc", "Authorization: Bearer [redacted]"),
+        ] {
+            assert_eq!(redaction.label(name, value), told);
+        }
+    }
 
     #[test]
     fn secrets_and_what_looks_like_them_are_hidden() {

@@ -7,7 +7,13 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess},
 };
-use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::PathBuf,
+};
 
 /// All that a journal holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,47 +61,116 @@ pub enum JournalError {
     },
 }
 
+/// A line that is longer is none of ours, bytes.
+const LINE: u64 = 16 << 20;
+/// No drill lasts longer; an event that claims a later moment is damaged. Nanoseconds: eight days.
+const LATEST: u64 = 8 * 86_400 * 1_000_000_000;
+/// Events of unknown kinds that are told by name.
+const UNKNOWN: usize = 1_000;
+
+/// How much of a journal is kept, so that one of any length is read in bounded memory.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    /// Samples that come every second: of more, every second, fourth, ... is kept.
+    samples: usize,
+    /// Other events; more than a drill of days has, so that the rest is damage.
+    others: usize,
+}
+
+const MOST: Most = Most { samples: 300_000, others: 200_000 };
+
 /// Reads the journal of a run folder.
 ///
 /// # Errors
 /// Only if there is no journal to speak of, or it is of a newer format; damage further on is reported inside.
 pub fn read(folder: &RunFolder) -> Result<Journal, JournalError> {
     let path = folder.journal();
-    let bytes = fs::read(&path).map_err(|error| JournalError::Unreadable { path: path.clone(), error })?;
-    parse(&bytes, path)
+    match File::open(&path) {
+        Ok(file) => parse(BufReader::with_capacity(1 << 16, file), path),
+        Err(error) => Err(JournalError::Unreadable { path, error }),
+    }
 }
 
-fn parse(bytes: &[u8], path: PathBuf) -> Result<Journal, JournalError> {
-    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-    let first = lines.next().unwrap_or_default();
-    if let Some(found) = format_of(first).filter(|&found| found > FORMAT) {
+/// Reads a journal from anything; `path` is for error messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(from: impl BufRead, path: PathBuf) -> Result<Journal, JournalError> {
+    parse_most(from, path, MOST)
+}
+
+fn parse_most(mut from: impl BufRead, path: PathBuf, most: Most) -> Result<Journal, JournalError> {
+    let mut line = Vec::new();
+    let unreadable = |error| JournalError::Unreadable { path: path.clone(), error };
+    next_line(&mut from, &mut line).map_err(unreadable)?;
+    if let Some(found) = format_of(&line).filter(|&found| found > FORMAT) {
         return Err(JournalError::Newer { path, found });
     }
-    let (first, started) = match serde_json::from_slice::<Event>(first) {
+    let (first, started) = match serde_json::from_slice::<Event>(&line) {
         Ok(Event { kind: EventKind::RunStarted(started), seq, at }) => {
             (Event { kind: EventKind::RunStarted(started.clone()), seq, at }, *started)
         }
         Ok(_) => return Err(JournalError::NotAJournal { path, detail: "it does not begin with a run's start".into() }),
         Err(error) => return Err(JournalError::NotAJournal { path, detail: error.to_string() }),
     };
-    let mut reading = Reading { next: first.seq.saturating_add(1), ..Reading::default() };
+    let mut reading = Reading::new(first.seq.saturating_add(1), most);
     reading.events.push(first);
-    for (number, line) in (2..).zip(lines) {
-        reading.take(number, line);
+    let mut number = 2;
+    while next_line(&mut from, &mut line).map_err(unreadable)? {
+        reading.take(number, &line);
+        number += 1;
     }
     Ok(reading.finish(started))
 }
 
-#[derive(Default)]
+/// The next line with its end; false at the end of the file. Of a line that is too long only the beginning.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = from.by_ref().take(LINE).read_until(b'\n', line)?;
+    if read as u64 == LINE && !line.ends_with(b"\n") {
+        from.skip_until(b'\n')?;
+        line.push(b'\n');
+    }
+    Ok(read > 0)
+}
+
 struct Reading {
+    most: Most,
     events: Vec<Event>,
     unknown: Vec<(u64, String)>,
-    damage: Vec<String>,
+    /// What is wrong first, and how much more is.
+    damage: Option<String>,
+    further: u64,
     /// The sequence number that the next line should have.
     next: u64,
+    ended: bool,
+    /// Samples met, and of how many one is kept.
+    samples: u64,
+    stride: u64,
+    kept_samples: usize,
+    others: usize,
+    /// Events that were too many.
+    over: u64,
 }
 
 impl Reading {
+    fn new(next: u64, most: Most) -> Reading {
+        Reading {
+            most,
+            next,
+            events: Vec::new(),
+            unknown: Vec::new(),
+            damage: None,
+            further: 0,
+            ended: false,
+            samples: 0,
+            stride: 1,
+            kept_samples: 0,
+            others: 0,
+            over: 0,
+        }
+    }
+
     fn take(&mut self, number: u64, line: &[u8]) {
         if line.trim_ascii().is_empty() {
             return;
@@ -103,10 +178,48 @@ impl Reading {
         match serde_json::from_slice::<Event>(line) {
             Ok(event) => {
                 self.expect(number, event.seq);
+                if event.at > LATEST {
+                    return self
+                        .wrong(|| format!("line {number} claims a moment more than eight days after the start"));
+                }
+                self.ended |= matches!(event.kind, EventKind::RunEnded { .. });
                 // Whoever cites an event cites its line, also in a journal in which lines are missing.
-                self.events.push(Event { seq: number - 1, ..event });
+                self.keep(Event { seq: number - 1, ..event });
             }
             Err(error) => self.take_odd(number, line, &error),
+        }
+    }
+
+    fn keep(&mut self, event: Event) {
+        if !sample(&event.kind) {
+            match self.others < self.most.others {
+                true => self.events.push(event),
+                false => self.over += 1,
+            }
+            self.others += 1;
+            return;
+        }
+        self.samples += 1;
+        if !self.samples.is_multiple_of(self.stride) {
+            return;
+        }
+        self.events.push(event);
+        self.kept_samples += 1;
+        if self.kept_samples > self.most.samples {
+            let mut met = 0u64;
+            self.events.retain(|event| {
+                met += u64::from(sample(&event.kind));
+                !sample(&event.kind) || met.is_multiple_of(2)
+            });
+            self.kept_samples /= 2;
+            self.stride *= 2;
+        }
+    }
+
+    fn wrong(&mut self, what: impl FnOnce() -> String) {
+        match self.damage {
+            None => self.damage = Some(what()),
+            Some(_) => self.further += 1,
         }
     }
 
@@ -115,36 +228,45 @@ impl Reading {
         match serde_json::from_slice::<Odd>(line) {
             Ok(odd) if !known(&odd.kind.0) => {
                 self.expect(number, odd.seq);
-                self.unknown.push((number, odd.kind.0));
+                match self.unknown.len() < UNKNOWN {
+                    true => self.unknown.push((number, odd.kind.0.chars().take(64).collect())),
+                    false => {
+                        self.wrong(|| format!("line {number} is one of more than {UNKNOWN} events of unknown kinds"))
+                    }
+                }
             }
             _ if !line.ends_with(b"\n") => {}
-            _ => self.damage.push(format!("line {number} cannot be read: {error}")),
+            _ => self.wrong(|| format!("line {number} cannot be read: {error}")),
         }
     }
 
     fn expect(&mut self, number: u64, seq: u64) {
         if seq != self.next {
-            self.damage.push(format!("line {number} is event {seq} where event {} is due", self.next));
+            let due = self.next;
+            self.wrong(|| format!("line {number} is event {seq} where event {due} is due"));
         }
         self.next = seq.saturating_add(1);
     }
 
     fn finish(mut self, mut started: RunStarted) -> Journal {
         name_containers(&mut started, &self.events);
-        let more = self.damage.len().saturating_sub(1);
-        let damage = self.damage.drain(..).next().map(|first| match more {
-            0 => first,
-            _ => format!("{first} (and {more} more)"),
-        });
-        Journal {
-            cut_short: !self.events.iter().any(|event| matches!(event.kind, EventKind::RunEnded { .. })),
-            started,
-            events: self.events,
-            unknown: self.unknown,
-            damage,
-            next: self.next,
+        let (over, most) = (self.over, self.most.others);
+        if over > 0 {
+            self.wrong(|| {
+                format!("it holds more than {most} events besides samples; {over} of them were not looked at")
+            });
         }
+        let damage = self.damage.take().map(|first| match self.further {
+            0 => first,
+            more => format!("{first} (and {more} more)"),
+        });
+        Journal { cut_short: !self.ended, started, events: self.events, unknown: self.unknown, damage, next: self.next }
     }
+}
+
+/// What comes every second as long as the drill lasts.
+fn sample(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::UsageSampled { .. } | EventKind::WorkMeasured { .. } | EventKind::AgentCounted { .. })
 }
 
 /// A run starts before its targets are known; what each fault hits is told when its undo is recorded.
@@ -322,6 +444,46 @@ pub(crate) mod tests {
         assert!(parsed(flipped.as_bytes()).damage.unwrap().starts_with("line 2 cannot be read"));
     }
 
+    fn long(kinds: impl Iterator<Item = EventKind>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (seq, kind) in (0..).zip(std::iter::once(EventKind::RunStarted(Box::new(started()))).chain(kinds)) {
+            serde_json::to_writer(&mut out, &Event { seq, at: seq, kind }).unwrap();
+            out.push(b'\n');
+        }
+        out
+    }
+
+    #[test]
+    fn of_too_many_samples_every_other_is_kept_and_too_many_events_are_told() {
+        let most = Most { samples: 100, others: 10 };
+        let usage = crate::container::Usage::default();
+        let sampled = || EventKind::UsageSampled { container: "c".into(), usage };
+        let read = |bytes: Vec<u8>| parse_most(bytes.as_slice(), "j".into(), most).unwrap();
+        let ended = std::iter::once(EventKind::RunEnded { complete: true });
+        let journal = read(long((0..5_000).map(|_| sampled()).chain(ended)));
+        let kept = journal.events.iter().filter(|event| sample(&event.kind)).count();
+        assert!((50..=101).contains(&kept), "{kept}");
+        assert_eq!((journal.cut_short, journal.damage, journal.next), (false, None, 5_002));
+        let last = journal.events.iter().rev().find(|event| sample(&event.kind)).unwrap();
+        assert_eq!(last.seq, last.at, "an event still knows its line");
+
+        let journal =
+            read(long((0..50).map(|_| EventKind::EngineBack).chain([EventKind::RunEnded { complete: true }])));
+        assert_eq!((journal.events.len(), journal.cut_short), (11, false));
+        let damage = journal.damage.unwrap();
+        assert_eq!(damage, "it holds more than 10 events besides samples; 41 of them were not looked at");
+    }
+
+    #[test]
+    fn a_line_without_end_takes_bounded_memory() {
+        let mut all = lines();
+        all.extend(std::iter::repeat_n(b'[', LINE as usize + 10));
+        all.extend(b"\n{\"seq\":6,\"at\":60,\"kind\":\"engine_back\"}\n");
+        let journal = parsed(&all);
+        assert!(journal.damage.unwrap().starts_with("line 7 cannot be read"));
+        assert_eq!(journal.events.last().unwrap().kind, EventKind::EngineBack);
+    }
+
     #[test]
     fn newer_formats_and_other_files_are_refused() {
         let newer = String::from_utf8(lines()).unwrap().replacen("\"format\":1", "\"format\":99", 1);
@@ -341,7 +503,7 @@ pub(crate) mod tests {
                 bytes[place] = byte;
             }
             bytes.truncate(cut.index(bytes.len()));
-            let _ = parse(&bytes, "j".into());
+            let _ = parse(bytes.as_slice(), "j".into());
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The review: from findings to Markdown, HTML, JSON, JUnit and SVG. Pure: strings out, no clock, no environment.
 //!
 //! `rules` finds what is worth acting on, `action` is what is proposed; [`model::Review`] holds every word and figure;
-//! `template` sets it as Markdown and HTML, `result` and `junit` for machines; `charts` draws; `explain` takes a figure
+//! `template` sets it as Markdown and HTML, `custom` in any other layout, `result` and `junit` for machines; `charts` draws; `explain` takes a figure
 //! apart, `verify` computes all again; `lint` reads prose; `escape` makes text from outside harmless; `people` keeps what
 //! people write; `write` puts the files into the run folder.
 
 pub mod action;
 pub mod charts;
+pub mod custom;
 pub mod escape;
 pub mod explain;
 pub mod junit;

@@ -6,6 +6,27 @@ use minijinja::{
     AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
 };
 
+/// What escapes what a template prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Nothing in a value is Markdown, HTML or a template.
+    Markdown,
+    /// HTML and XML.
+    Markup,
+    /// Nothing in a value acts on a terminal.
+    Plain,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Format::Markdown => "markdown",
+            Format::Markup => "markup",
+            Format::Plain => "plain",
+        }
+    }
+}
+
 const MARKDOWN: &str = "review.md";
 const HTML: &str = "review.html";
 
@@ -25,15 +46,16 @@ fn render(name: &str, review: &Review) -> String {
     template.render(Serde(review)).expect("templates name only what a review has; tests render every branch")
 }
 
-fn environment() -> Environment<'static> {
+/// Ours, with what every template may use: the filters `code`, `block` and `yaml`, and `css`.
+pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
     environment.set_syntax(syntax.build().expect("the usual delimiters"));
-    environment.set_auto_escape_callback(|name| match name {
-        MARKDOWN => AutoEscape::Custom("markdown".into()),
-        _ => AutoEscape::Html,
+    environment.set_auto_escape_callback(|name| match super::custom::format_of(name) {
+        Format::Markup => AutoEscape::Html,
+        other => AutoEscape::Custom(other.name().into()),
     });
     environment.set_formatter(format_value);
     environment.add_filter("code", |text: &str| Value::from_safe_string(escape::code_span(text)));
@@ -58,7 +80,8 @@ fn format_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) 
     let text = value.to_string();
     let escaped = match state.auto_escape() {
         _ if value.is_safe() => text,
-        AutoEscape::Custom(_) => escape::markdown(&text),
+        AutoEscape::Custom(format) if format == Format::Markdown.name() => escape::markdown(&text),
+        AutoEscape::Custom(format) if format == Format::Plain.name() => escape::lines(&text),
         _ => escape::markup(&text),
     };
     out.write_str(&escaped).map_err(Error::from)

@@ -40,6 +40,8 @@ pub struct Composed {
     pub conflicts: Vec<Conflict>,
     /// Nobody knows what was generated last, so `review.md` is left as it is.
     pub without_base: bool,
+    /// What all of this shows, for other layouts.
+    pub review: Review,
 }
 
 /// The texts of a review that nobody has edited, by file name. Pure: the same findings give the same bytes.
@@ -76,7 +78,7 @@ pub fn compose(findings: &Findings, kept: &Kept) -> Result<Composed, Unreadable>
     let conflicts = merge::conflicts(&text);
     let review = if text == generated { review } else { review.with_people(&generated, &text) };
     let html = template::html(&review);
-    Ok(Composed { texts: [result, junit, text, html], generated, conflicts, without_base })
+    Ok(Composed { texts: [result, junit, text, html], generated, conflicts, without_base, review })
 }
 
 /// Writes the review into the folder of its run, and keeps what people wrote.

@@ -1,5 +1,6 @@
 //! People edit reviews: what they write stays, is shown as theirs, and is signed only when nothing waits.
 
+use firedrill::review::{custom, lint, model::Review};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -175,4 +176,66 @@ fn a_figure_that_was_edited_is_found_on_the_command_line() {
     assert!(near.contains("did you mean time-to-recover/checkout"), "{near}");
     let text = run.does("explain", &["time-to-recover/checkout"], 0);
     assert!(text.contains("formula     tr - ti0") && text.contains("requests.bin, probe 0"), "{text}");
+}
+
+#[test]
+fn a_review_is_set_in_other_layouts_with_what_people_wrote() {
+    let run = Run::new();
+    run.replace("review.md", "\nAnswer:\n", "\nAnswer: One error & <b>none</b> since.\n");
+    let before = run.all();
+    let google = run.does("review", &["--template", "google"], 0);
+    assert!(google.contains("## Contributing factors") && google.contains("One error & &lt;b>none"), "{google}");
+    assert!(run.does("review", &["--template", "short"], 0).len() < google.len() / 2);
+    let page = run.folder.join("page.xml");
+    run.does("review", &["--template", "confluence", "-o", page.to_str().unwrap()], 0);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("<ac:structured-macro") && page.contains("One error &amp; &lt;b&gt;none"), "{page}");
+    assert_eq!(page.matches("<td>").count(), page.matches("</td>").count());
+    assert!(run.all() == before, "the folder is left alone");
+    for layout in [&google, &run.does("review", &["--template", "short"], 0)] {
+        let grave = lint::lint(layout, &lint::Options::default()).into_iter().filter(|f| f.level == lint::Level::Error);
+        let told: Vec<_> = grave.map(|f| format!("{}:{} {}", f.line, f.rule, f.found)).collect();
+        assert!(told.is_empty(), "{told:?}");
+    }
+}
+
+#[test]
+fn a_template_of_ones_own_is_escaped_and_its_mistakes_are_named() {
+    let run = Run::new();
+    let with = |name: &str, text: &str, code| {
+        let path = run.folder.parent().unwrap().join(name);
+        fs::write(&path, text).unwrap();
+        run.does("review", &["--template", path.to_str().unwrap()], code)
+    };
+    assert_eq!(with("a.md", "{{ banner.word }} {{ \"<b>*x*\" }}\n", 0), "HELD &lt;b>\\*x\\*\n");
+    assert_eq!(with("a.html", "{{ \"<b>*x*\" }}\n", 0), "&lt;b&gt;*x*\n");
+    assert_eq!(with("a.txt", "{{ \"<b>\\x1b\" }}{{ prompts|length }}\n", 0).lines().count(), 1);
+    for (text, says) in [
+        ("x\n{{ nothing.there }}\n", "bad.md:2: undefined value"),
+        ("x\n\n{% if %}\n", "bad.md:3: syntax error"),
+        ("{% include \"/etc/passwd\" %}", "a template can read no files"),
+        ("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}", "does a loop not end?"),
+        ("{{ title|nonsense }}", "bad.md:1: unknown filter"),
+    ] {
+        let said = with("bad.md", text, 2);
+        assert!(said.contains(says), "{said}");
+    }
+    assert!(
+        run.does("review", &["--template", "gogle"], 2).contains("those that come with firedrill are google, short")
+    );
+}
+
+#[test]
+fn what_a_template_sees_fits_the_schema_that_is_kept() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/src/review/context.schema.json");
+    let schema = custom::context_schema();
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|v| v == "always") {
+        fs::write(kept, &schema).unwrap();
+    }
+    assert!(fs::read_to_string(kept).unwrap() == schema, "{kept} is not what the code says; INSTA_UPDATE=always");
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    for (name, findings) in crate::sample::all() {
+        let seen = serde_json::to_value(Review::of(&findings)).unwrap();
+        crate::review::fits(&seen, &schema, &schema, name);
+    }
 }

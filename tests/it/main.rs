@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail there")]
 
 mod actions;
+mod bad_input;
 mod binary;
 mod demo;
 mod docker;
@@ -11,6 +12,7 @@ mod edits;
 mod engine;
 mod examples;
 mod faults;
+mod fuzz;
 mod history;
 mod hour;
 mod keeper;

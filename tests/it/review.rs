@@ -42,7 +42,7 @@ fn what_a_machine_reads_fits_the_schema_that_is_kept() {
 }
 
 /// As much of JSON Schema as ours uses: properties, required, items, references, null or something.
-fn fits(value: &serde_json::Value, schema: &serde_json::Value, root: &serde_json::Value, at: &str) {
+pub fn fits(value: &serde_json::Value, schema: &serde_json::Value, root: &serde_json::Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
         return fits(value, root.pointer(reference.trim_start_matches('#')).unwrap(), root, at);
     }

@@ -2,8 +2,8 @@
 
 use crate::{
     analysis::{
-        AlertOutcome, AlertRow, Bounded, Criterion, EvidenceId, FaultFindings, Figure, FigureKind, Impact, Interval,
-        PhaseStats, ProbeFindings, TickState, Value,
+        AlertOutcome, AlertRow, Bounded, Criterion, CriterionStatus, EvidenceId, FaultFindings, Figure, FigureKind,
+        Impact, Interval, PhaseStats, ProbeFindings, TickState, Value,
     },
     clock::At,
     event::Phase,
@@ -300,7 +300,11 @@ impl Sheet<'_> {
         };
         let findings = self.look.findings;
         let names = super::Names::of(findings);
-        let judged = findings.criteria.iter().filter_map(|c| Some((c, c.margin?)));
+        // The baseline is a gate, not a promise.
+        let told = |c: &&Criterion| {
+            c.phase != Phase::Baseline && matches!(c.status, CriterionStatus::Met | CriterionStatus::Broken)
+        };
+        let judged = findings.criteria.iter().filter(told).filter_map(|c| Some((c, c.margin?)));
         let input = |(criterion, margin): (&Criterion, f64)| Input {
             symbol: names.criterion(criterion),
             meaning: super::super::model::criterion_reading(self.look, criterion),

@@ -60,6 +60,10 @@ fn numbers_are_put_in_and_raw_requests_shown() {
     let failed = explain(&stage.run_folder(), &findings, "requests-failed/web").unwrap();
     let sum: u64 = failed.worked.inputs.iter().map(|i| i.value.replace(',', "").parse::<u64>().unwrap()).sum();
     assert_eq!(Some(sum as f64), failed.exact, "{failed:?}");
+    let smallest = explain(&stage.run_folder(), &findings, "smallest-margin").unwrap();
+    assert!(smallest.worked.inputs.iter().all(|input| !input.symbol.starts_with("baseline")), "{smallest:?}");
+    let margin = quantity::margin(smallest.exact.unwrap());
+    assert!(smallest.worked.inputs.iter().any(|input| input.value == margin), "{smallest:?}");
     let journal = place(&stage.run_folder(), &findings, "e0").unwrap();
     assert!(journal.excerpt.first[0].starts_with("{\"seq\":"), "{journal:?}");
 }

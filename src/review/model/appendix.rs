@@ -14,10 +14,11 @@ use crate::{
     event::Limits,
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// All of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Appendix {
     /// What to type to run it again.
     pub rerun: String,
@@ -48,7 +49,7 @@ pub struct Appendix {
 }
 
 /// One figure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FigureRow {
     /// Permalink, unique.
     pub id: String,
@@ -69,7 +70,7 @@ pub struct FigureRow {
 }
 
 /// One fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FaultRecord {
     /// `pause cache`
     pub label: String,
@@ -82,7 +83,7 @@ pub struct FaultRecord {
 }
 
 /// One operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OperationRow {
     /// When it was sent.
     pub when: When,

@@ -10,13 +10,14 @@ use crate::{
     event::{NoteKind, Phase},
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many questions reach a reviewer.
 const MOST: usize = 5;
 
 /// One question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Prompt {
     /// What it is about, in a word or two.
     pub about: &'static str,
@@ -29,7 +30,7 @@ pub struct Prompt {
 }
 
 /// What somebody answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Answer {
     /// As they wrote it.
     pub markdown: String,

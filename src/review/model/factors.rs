@@ -5,10 +5,11 @@ use crate::review::{
     action::Aim,
     rules::{RuleHit, VISIBLE},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One candidate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Factor {
     /// `observed` or `hypothesis`.
     pub basis: &'static str,

@@ -5,10 +5,11 @@ use crate::{
     analysis::{Absent, Bounded, Criterion, CriterionStatus, Value},
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CriterionRow {
     /// `baseline`, `during`, `recovery`.
     pub phase: &'static str,

@@ -10,10 +10,11 @@ use crate::{
     measure::Class,
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One probe before, during and after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImpactTable {
     /// The probe.
     pub probe: String,
@@ -32,7 +33,7 @@ pub struct ImpactTable {
 }
 
 /// One quantity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImpactRow {
     /// `p99`
     pub name: &'static str,
@@ -43,7 +44,7 @@ pub struct ImpactRow {
 }
 
 /// One class of failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClassRow {
     /// `timeout`
     pub class: &'static str,

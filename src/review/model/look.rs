@@ -8,6 +8,7 @@ use crate::{
     review::quantity,
 };
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A way to look at findings.
@@ -18,7 +19,7 @@ pub struct Look<'a> {
 }
 
 /// A moment, in both of its readings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct When {
     /// `t+30.012s`, or `start+1.2s` in a run that did not get to t=0.
     pub t: String,

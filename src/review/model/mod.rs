@@ -37,10 +37,11 @@ use super::{
     rules::{self, RuleHit},
 };
 use crate::analysis::Findings;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A whole review.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Review {
     /// The run's id.
     pub run: String,
@@ -132,7 +133,7 @@ pub struct Review {
 }
 
 /// One of the three sentences above the fold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sentence {
     /// `What we did`.
     pub lead: &'static str,
@@ -141,7 +142,7 @@ pub struct Sentence {
 }
 
 /// A named fact with its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fact {
     /// What it is.
     pub name: String,
@@ -152,7 +153,7 @@ pub struct Fact {
 }
 
 /// An action item, as each format shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Action {
     /// All of it.
     #[serde(flatten)]

@@ -2,11 +2,12 @@
 
 use super::look::Look;
 use crate::{event::EarlierRun, review::quantity};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// One earlier run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PastRun {
     /// Its id.
     pub run: String,

@@ -17,10 +17,11 @@ use crate::{
         quantity,
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A drawing, wide and narrow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Picture {
     /// Permalink.
     pub id: String,

@@ -6,10 +6,11 @@ use crate::{
     event::Phase,
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One figure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tile {
     /// Permalink: `time-to-recover`.
     pub id: &'static str,

@@ -10,13 +10,18 @@ use crate::{
     event::{AlertState, NoteKind, UndoReason},
     review::quantity,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many rows the story has at most.
 const STORY: usize = 40;
 
+/// How many rows of the full log are shown at its beginning and at its end.
+const FIRST: usize = 4_000;
+const LAST: usize = 1_000;
+
 /// One row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Row {
     /// When.
     pub when: When,
@@ -51,9 +56,25 @@ pub fn story(look: &Look<'_>) -> (Vec<Row>, usize) {
     (rows, left_out)
 }
 
-/// Everything, for the appendix.
+/// Everything, for the appendix; of more than anybody scrolls through, the beginning and the end.
 pub fn full(look: &Look<'_>) -> Vec<Row> {
-    look.findings.timeline.iter().map(|entry| row(look, entry)).collect()
+    let all = &look.findings.timeline;
+    let left_out = all.len().saturating_sub(FIRST + LAST);
+    if left_out == 0 {
+        return all.iter().map(|entry| row(look, entry)).collect();
+    }
+    let mut rows: Vec<Row> = all[..FIRST].iter().map(|entry| row(look, entry)).collect();
+    let text = format!("{} are in journal.jsonl only", quantity::plural(left_out as u64, "row", "rows"));
+    rows.push(Row {
+        text,
+        give: String::new(),
+        source: "runner",
+        milestone: false,
+        evidence: vec![],
+        when: look.when(all[FIRST].at),
+    });
+    rows.extend(all[FIRST + left_out..].iter().map(|entry| row(look, entry)));
+    rows
 }
 
 /// Whether a row belongs to the story: what people did and saw, and what changed the state of something.

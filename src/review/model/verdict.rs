@@ -6,10 +6,11 @@ use crate::{
     event::{NotStarted, Phase},
     review::{people::Standing, quantity},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What stands on top.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Banner {
     /// `HELD`, `VIOLATED`, ...
     pub word: String,

@@ -193,7 +193,7 @@ impl Check<'_> {
         told.extend(
             now.keys().map(|name| ((*name).to_owned(), "it was not there when result.json was written".into())),
         );
-        told.into_iter().for_each(|(file, says)| self.differs(&escape::plain(&file), None, says));
+        told.into_iter().for_each(|(file, says)| self.differs(&file, None, says));
     }
 
     /// `review.md`, its base, the page and the JUnit file.
@@ -261,7 +261,7 @@ impl Check<'_> {
 }
 
 fn difference(file: &str, line: Option<usize>, says: String) -> Difference {
-    Difference { file: file.to_owned(), line, says: escape::plain(&says) }
+    Difference { file: escape::plain(file), line, says: escape::plain(&says) }
 }
 
 fn changed(who: &str, then: &str, now: &str) -> String {
