@@ -52,7 +52,7 @@ impl Keeper {
             false => docker::connect_to(&format!("unix://{SOCKET}")).await,
         };
         let docker = match docker {
-            Ok(docker) => docker,
+            Ok(docker) => docker.of_run(&self.run),
             Err(error) => {
                 tokio::time::sleep(PAUSE).await;
                 return Err(error.into());

@@ -59,6 +59,13 @@ pub struct Docker {
 }
 
 impl Docker {
+    /// The same, for a run: helpers bear its label.
+    #[must_use]
+    pub fn of_run(self, run: &str) -> Docker {
+        self.crew.belong_to(run);
+        self
+    }
+
     /// What engine this is, as it was when we connected.
     pub fn info(&self) -> &EngineInfo {
         &self.info
@@ -172,8 +179,12 @@ impl Containers for Docker {
         self.work_lost(&id.id, work)
     }
 
-    fn dismiss(&self) {
-        self.crew.dismiss();
+    fn dismiss(&self, run: &str) -> Answer<'_, ()> {
+        let run = run.to_owned();
+        Box::pin(async move {
+            self.crew.dismiss();
+            self.clear_helpers(&run).await
+        })
     }
 
     fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures> {

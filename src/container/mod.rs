@@ -532,8 +532,9 @@ pub trait Containers: Send + Sync {
     /// Why work that was begun here is over although nobody ended it; `None` while it goes on.
     fn lost(&self, id: &ContainerId, work: &Work) -> Option<String>;
 
-    /// Lets every helper go that was made ready or is at work here.
-    fn dismiss(&self);
+    /// Lets every helper go that was made ready or is at work here, and removes those of the run that stay: an engine
+    /// that was restarted forgets that they were to go by themselves.
+    fn dismiss(&self, run: &str) -> Answer<'_, ()>;
 
     /// What work that was begun here has come to so far.
     fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures>;

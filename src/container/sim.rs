@@ -274,8 +274,9 @@ impl Containers for Sim {
         (!going_on).then(|| "the container ended".into())
     }
 
-    fn dismiss(&self) {
+    fn dismiss(&self, _: &str) -> Answer<'_, ()> {
         self.world().works.clear();
+        Box::pin(async { Ok(()) })
     }
 
     fn figures(&self, id: &ContainerId, work: &Work) -> Option<Figures> {

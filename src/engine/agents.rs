@@ -117,7 +117,13 @@ impl Drill {
                     self.make_sure(&side, &state).await.map(|()| OpOutcome::Done)
                 }
             },
-            None => self.make_sure(&side, &state).await.map(|()| OpOutcome::Already),
+            None => {
+                // Its line broke; the agent may live on until its lease ends, and nobody else can be there before.
+                if let Some(link) = side.link() {
+                    self.containers.remove_helper(&link.id).await?;
+                }
+                self.make_sure(&side, &state).await.map(|()| OpOutcome::Already)
+            }
         };
         side.fired.take(number);
         if done.is_ok() {

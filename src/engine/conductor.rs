@@ -294,7 +294,9 @@ impl Drill {
             self.save_logs().await;
         }
         self.seal();
-        self.containers.dismiss();
+        if let Err(error) = self.containers.dismiss(&self.holder.run).await {
+            tracing::warn!(%error, "helpers may be left; the next drill or `firedrill recover` removes them");
+        }
         let left = self.left();
         self.unlock().await;
         self.keeping.end().await;

@@ -70,10 +70,11 @@ impl Drill {
         let mut attempt = Attempt { ops: entry.injection.undo.clone(), revived: false };
         let (mut pause, mut tries, started) = (FIRST_PAUSE, 0, Instant::now());
         loop {
-            tries += 1;
             let failed = self.attempt(entry, &mut attempt).await;
             let effective = self.clock.now();
             let check = self.check(entry, before, failed, &attempt).await;
+            // An engine that did not answer has not tried.
+            tries += u32::from(check.verdict == Verdict::Differs);
             let again = match check.verdict {
                 Verdict::Proven | Verdict::Gone => false,
                 Verdict::Unanswered => started.elapsed() < PATIENCE,

@@ -12,22 +12,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long everything must stay as before where the engine was started anew: it may not have noticed yet what ended
+/// while it was away.
+pub const SETTLING: Duration = Duration::from_secs(8);
+
 /// The engine cannot be reached any more, so nothing can be known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoEngine(pub String);
 
 /// Sets all containers right, at once; returns those that are not as before in the end. A container that is gone
-/// has nothing left to undo.
+/// has nothing left to undo. Nothing is taken for settled before it was watched for so long.
 ///
 /// # Errors
 /// If the engine is gone.
-pub async fn play(containers: &dyn Containers, undos: &[Undo]) -> Result<Vec<ContainerId>, NoEngine> {
+pub async fn play(
+    containers: &dyn Containers,
+    undos: &[Undo],
+    watched: Duration,
+) -> Result<Vec<ContainerId>, NoEngine> {
     let mut by_container: BTreeMap<&str, Task> = BTreeMap::new();
     for undo in undos {
         let task = by_container.entry(&undo.before.id.id).or_insert_with(|| Task {
             before: &undo.before,
             echo: Duration::ZERO,
             works: vec![],
+            watched,
         });
         task.echo = task.echo.max(undo.echo());
         task.works.extend(undo.works());
@@ -44,12 +53,15 @@ struct Task<'a> {
     echo: Duration,
     /// What an agent that was killed may have left on it.
     works: Vec<&'a Op>,
+    /// So long it must be as before at least.
+    watched: Duration,
 }
 
 impl Task<'_> {
     /// Whether the container is as before in the end, or gone.
     async fn run(&self, containers: &dyn Containers) -> Result<bool, NoEngine> {
-        let (started, mut pause, mut revived) = (Instant::now(), FIRST_PAUSE, false);
+        let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let (mut revived, mut worked) = (false, false);
         loop {
             let proven = match containers.inspect(&self.before.id).await {
                 Err(ContainerError::NotFound { .. }) => return Ok(true),
@@ -65,8 +77,11 @@ impl Task<'_> {
                     ops.is_empty() && settled(self.before, &now)
                 }
             };
-            if proven && started.elapsed() >= self.echo && self.ends_works(containers).await? {
-                return Ok(true);
+            if proven && started.elapsed() >= self.echo {
+                worked = worked || self.ends_works(containers).await?;
+                if worked && started.elapsed() >= self.watched {
+                    return Ok(true);
+                }
             }
             if started.elapsed() >= PATIENCE.max(self.echo * 2) {
                 return Ok(false);

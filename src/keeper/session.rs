@@ -80,7 +80,8 @@ pub async fn keep(
     mut heard: mpsc::UnboundedReceiver<Heard>,
     answers: mpsc::UnboundedSender<Answer>,
 ) -> End {
-    let mut session = Session { containers, list, answers, greeted: false };
+    let again = list.hello().is_some();
+    let mut session = Session { containers, list, answers, greeted: false, again };
     match session.obey(&mut heard).await {
         Some(end) => end,
         None => session.undo().await,
@@ -92,6 +93,8 @@ struct Session<'a> {
     list: List,
     answers: mpsc::UnboundedSender<Answer>,
     greeted: bool,
+    /// It was started again: by an engine that was, or after it had died.
+    again: bool,
 }
 
 impl Session<'_> {
@@ -198,7 +201,8 @@ impl Session<'_> {
 
     /// Undoes what is left, and gives the locks back.
     async fn undo(&self) -> End {
-        let left = match play::play(self.containers, &self.list.open_undos()).await {
+        let watched = if self.again { play::SETTLING } else { Duration::ZERO };
+        let left = match play::play(self.containers, &self.list.open_undos(), watched).await {
             Ok(left) => left,
             Err(NoEngine(why)) => return End::Later(why),
         };

@@ -180,6 +180,9 @@ fn kills(rng: &mut ChaCha8Rng) -> (Queue, Queue) {
     for at in (1..all.len()).rev() {
         all.swap(at, rng.random_range(0..=at));
     }
+    if std::env::var_os("FIREDRILL_PROOF_ONLY_DAEMONS").is_some() {
+        all.retain(|(_, blow)| blow.is_daemons());
+    }
     let (mut daemons, mut others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, blow)| blow.is_daemons());
     if !full() {
         others.truncate(16);

@@ -1,7 +1,7 @@
 //! Work on processes and resources of containers: helpers that were made ready, or are at it. Each is an agent with a
 //! lease of its own; what we hold of it is the line to it, and dropping that ends the work.
 
-use super::{Docker, member::Member};
+use super::{Docker, Role, member::Member};
 use crate::{
     agent::{
         protocol::{Command, FaultId, Receipt},
@@ -12,7 +12,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -24,6 +24,8 @@ const HEARTBEAT: &str = "5s";
 const DEADLINE: Span = Span::secs(3600);
 /// How long burners whose line is lost may take to notice.
 const LEASE: Duration = Duration::from_secs(8);
+/// How long the end of a helper may take whose line has ended.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// The command line of an agent inside a container.
 const OURS_INSIDE: &str = "^/proc/[0-9]+/exe agent --deadline";
 /// The run that helpers without one belong to.
@@ -36,6 +38,7 @@ type Members = HashMap<String, Vec<(Work, Arc<Placed>)>>;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Crew {
     members: Arc<Mutex<Members>>,
+    run: Arc<OnceLock<String>>,
 }
 
 /// An agent at its post, and the start of the container that it was made ready for.
@@ -55,6 +58,15 @@ impl Placed {
 }
 
 impl Crew {
+    /// Of which run its helpers are, unless that is known already.
+    pub(super) fn belong_to(&self, run: &str) {
+        let _ = self.run.set(run.to_owned());
+    }
+
+    fn run(&self) -> &str {
+        self.run.get().map_or(NO_RUN, String::as_str)
+    }
+
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,6 +103,7 @@ impl Docker {
     /// Starts the agent of work that is about to be done.
     pub(super) async fn make_ready(&self, id: &str, op: &Op, run: &str, deadline: Span) -> Result<(), ContainerError> {
         let Op::Begin { work } = op else { return Ok(()) };
+        self.crew.belong_to(run);
         let placed = self.place(id, work, run, deadline).await?;
         self.crew.put((id.to_owned(), work.clone()), Arc::new(placed));
         Ok(())
@@ -104,7 +117,7 @@ impl Docker {
         let fits = |placed: &Arc<Placed>| placed.started_at == now.started_at && placed.member.over().is_none();
         let placed = match ready.filter(fits) {
             Some(placed) => placed,
-            None => Arc::new(self.place(id, &key.1, NO_RUN, DEADLINE).await?),
+            None => Arc::new(self.place(id, &key.1, self.crew.run(), DEADLINE).await?),
         };
         let begun = placed.member.ask(Command::Fire { fault: ONE }).await?;
         if key.1.lasts() {
@@ -142,7 +155,7 @@ impl Docker {
             // A limit is gone with the cgroup that it was in.
             return Ok(OpOutcome::Already);
         }
-        let member = self.outside(&now, work.post(), NO_RUN, DEADLINE).await?;
+        let member = self.outside(&now, work.post(), self.crew.run(), DEADLINE).await?;
         let subject = subject(&now)?;
         match member.ask(Command::Mend { fault: ONE, work: work.clone(), subject }).await? {
             Receipt::Over { seen, .. } => Ok(OpOutcome::Seen(seen)),
@@ -193,6 +206,25 @@ impl Docker {
             agents += usize::from(agent && state.running == Some(true));
         }
         Ok(agents)
+    }
+
+    /// Removes the helpers of a run that do not go by themselves when their line has ended.
+    pub(super) async fn clear_helpers(&self, run: &str) -> Result<(), ContainerError> {
+        let until = tokio::time::Instant::now() + GOODBYE;
+        loop {
+            let mut left = self.ours(Some(run)).await?;
+            left.retain(|one| one.role == Role::Helper);
+            if left.is_empty() {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= until {
+                for one in left {
+                    self.remove_container(&one.id).await?;
+                }
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Why work is over although nobody ended it.

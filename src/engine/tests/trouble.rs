@@ -41,6 +41,25 @@ async fn an_undo_outlasts_an_engine_that_is_away() {
     assert_eq!(ran.state(), State::Running);
 }
 
+/// While the engine was away nothing was tried: what it refuses when it is back is tried again as ever.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_was_away_may_refuse_an_undo_and_is_asked_again() {
+    let mut setting = setting(&[(Fault::Pause, 0, Some(5000))]);
+    let lose = |sim: Sim, _| {
+        sim.lose("restarting");
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            for _ in 0..2 {
+                sim.trouble("unpause", Trouble::Fails(ContainerError::Conflict("not yet".into())));
+            }
+            sim.restore();
+        });
+    };
+    let ran = setting.run_and(Duration::from_secs(4), lose).await;
+    assert!(ran.outcome.clean, "{:#?}", ran.words());
+    assert_eq!(ran.state(), State::Running);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_engine_that_stays_away_leaves_the_undo_unproven() {
     let mut setting = setting(&[(Fault::Pause, 0, Some(5000))]);

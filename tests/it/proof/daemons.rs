@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use std::{
     collections::VecDeque,
     fs,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -37,7 +37,7 @@ pub fn strike(queue: &Mutex<VecDeque<(Subject, Blow)>>, seed: u64, until: Instan
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(mut here) = range.take().or_else(Range::new) else { break };
         let Some((subject, blow)) = next() else { break };
-        let struck = here.drill(subject.yaml, blow, &mut rng);
+        let struck = here.drill(subject.yaml, blow, &mut rng).map_err(|why| here.keep(&subject, blow, &why));
         // The next drill is to begin with a whole target, whatever came of this one.
         range = struck.is_ok().then_some(here);
         let (healed, wrong) = struck.map_or_else(|why| (None, Some(why)), |healed| (healed, None));
@@ -105,6 +105,14 @@ faults:
         let mut command = self.second.inside(FIREDRILL);
         command.arg("run").arg(path).arg("--reports").arg(self.folder.path().join("reports"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Keeps the reports of a drill that went wrong for whoever looks into it.
+    fn keep(&self, subject: &Subject, blow: Blow, why: &str) -> String {
+        let kept = std::env::temp_dir().join(format!("firedrill-proof-{}-{blow:?}", subject.name));
+        let _ = fs::remove_dir_all(&kept);
+        let _ = Command::new("cp").arg("-a").arg(self.folder.path()).arg(&kept).status();
+        format!("{why} (kept in {})", kept.display())
     }
 
     fn events(&self) -> Vec<EventKind> {
