@@ -3,7 +3,9 @@
 use crate::review::escape::markup;
 use std::fmt::Write;
 
-const STEP: f64 = 18.0;
+/// Dots move closer when they need more room than this, pixels; closer than the least step, the strip is scrolled.
+const ROOM: f64 = 216.0;
+const STEP: (f64, f64) = (9.0, 18.0);
 const LEFT: f64 = 64.0;
 const TOP: f64 = 12.0;
 const HEIGHT: f64 = 52.0;
@@ -50,8 +52,9 @@ impl Shape {
 
 /// The drawing. `marks` are the runs at which something changed.
 pub fn draw(dots: &[Dot], marks: &[usize], most: f64, name: &str, range: &str, print: fn(f64) -> String) -> String {
-    let width = LEFT + STEP * dots.len().max(1) as f64 + 8.0;
-    let x = |at: usize| LEFT + STEP * (at as f64 + 0.5);
+    let step = (ROOM / dots.len().max(1) as f64).clamp(STEP.0, STEP.1);
+    let width = LEFT + step * dots.len().max(1) as f64 + 8.0;
+    let x = |at: usize| LEFT + step * (at as f64 + 0.5);
     let y = |value: f64| if most > 0.0 { TOP + HEIGHT * (1.0 - value / most) } else { TOP + HEIGHT };
     let mut svg = String::new();
     // Writing to a string cannot fail.
@@ -74,7 +77,7 @@ pub fn draw(dots: &[Dot], marks: &[usize], most: f64, name: &str, range: &str, p
         );
     }
     for mark in marks {
-        let left = x(*mark) - STEP / 2.0;
+        let left = x(*mark) - step / 2.0;
         let _ = write!(svg, "<path class=\"d-mark\" d=\"M{left:.1} 2V{BOTTOM:.0}\"/>");
     }
     for (at, dot) in dots.iter().enumerate() {
