@@ -15,8 +15,9 @@ pub use judge::criteria;
 use super::{EvidenceId, Interval, Ledger, clocks::Clock, windows::Windows};
 use crate::{
     clock::At,
-    event::{AlertLabels, AlertState, DetectTerms, Event, RunStarted},
+    event::{ALERT_NAME, AlertLabels, AlertState, DetectTerms, Event, RunStarted, alert_title},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spells::Watch;
 
@@ -42,7 +43,7 @@ pub struct AlertFindings {
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertRow {
-    /// `CheckoutErrors{severity="page"}`.
+    /// `CheckoutErrors`; with its labels in braces where another bears the same name.
     pub alert: String,
     /// Its position among those expected.
     pub expected: Option<usize>,
@@ -63,7 +64,7 @@ pub struct AlertRow {
 /// A change of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertEdge {
-    /// `CheckoutErrors{severity="page"}`.
+    /// `CheckoutErrors`; with its labels in braces where another bears the same name.
     pub alert: String,
     /// What it was from then on.
     pub state: AlertState,
@@ -80,7 +81,7 @@ pub struct AlertEdge {
 }
 
 /// What came of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertOutcome {
     /// Expected, and it fired in time.
@@ -153,7 +154,7 @@ impl<'a> Alerts<'a> {
         self.terms.alerts.iter().enumerate().map(|(at, terms)| {
             let seen = self.seen(|labels| terms.matches(labels));
             let outcome = self.outcome(terms);
-            self.row(terms.to_string(), Some(at), outcome, &seen)
+            self.row(self.terms.title(terms), Some(at), outcome, &seen)
         })
     }
 
@@ -169,13 +170,24 @@ impl<'a> Alerts<'a> {
                 true => AlertOutcome::Forbidden,
                 false => AlertOutcome::Unrelated,
             };
-            self.row(spells::title(labels), None, outcome, &seen)
+            self.row(self.title(labels), None, outcome, &seen)
         })
+    }
+
+    /// As short as it is unlike the others.
+    fn title(&self, labels: &AlertLabels) -> String {
+        if let Some(terms) = self.terms.alerts.iter().find(|alert| alert.matches(labels)) {
+            return self.terms.title(terms);
+        }
+        let name = labels.get(ALERT_NAME).map_or("", String::as_str);
+        let mut named =
+            self.watch.spells.iter().map(|spell| &spell.labels).filter(|l| l.get(ALERT_NAME) == labels.get(ALERT_NAME));
+        if named.all(|other| other == labels) { name.to_owned() } else { alert_title(name, labels) }
     }
 
     fn edge(&self, edge: &spells::Edge) -> AlertEdge {
         AlertEdge {
-            alert: spells::title(&edge.labels),
+            alert: self.title(&edge.labels),
             state: edge.state,
             at: edge.at.unwrap_or(Interval { low: edge.seen, high: edge.seen }),
             already: edge.at.is_none(),
@@ -208,7 +220,7 @@ impl<'a> Alerts<'a> {
     }
 
     fn forbids(&self, labels: &AlertLabels) -> bool {
-        let named = labels.get(crate::event::ALERT_NAME).is_some_and(|name| self.terms.no_page.names.contains(name));
+        let named = labels.get(ALERT_NAME).is_some_and(|name| self.terms.no_page.names.contains(name));
         named || self.terms.no_page.others && !self.is_expected(labels)
     }
 

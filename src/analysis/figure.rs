@@ -141,7 +141,7 @@ impl FigureKind {
             FigureKind::EffectiveFor => "fault effective for",
             FigureKind::TimeToImpact => "time to impact",
             FigureKind::TimeToDetect => "time to detect",
-            FigureKind::TimeToDetectFromImpact => "time to detect, from impact",
+            FigureKind::TimeToDetectFromImpact => "time to detect from impact",
             FigureKind::AlertPrecision => "alert precision",
             FigureKind::AlertRecall => "alert recall",
             FigureKind::AlertReset => "alerts reset after",

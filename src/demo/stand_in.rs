@@ -1,6 +1,7 @@
 //! A server to be hurt: what the tests put into containers. Answers `200 ok` on every path, in a way that a
 //! script can spoil, and says on stdout when it was frozen, by its own monotonic clock. `/resolve/NAME` answers with the
-//! addresses of a name, or with 502 and why there are none; `/resolve-once/NAME` keeps what it found for ever.
+//! addresses of a name, or with 502 and why there are none; `/resolve-once/NAME` keeps what it found for ever;
+//! `/metrics` is what Prometheus scrapes.
 
 use super::names::Names;
 use crate::units::Span;
@@ -71,7 +72,8 @@ pub async fn serve(port: u16, script: Script) -> std::io::Result<()> {
             }
         }
     };
-    axum::serve(listener, names().fallback(answer)).await
+    let metrics = get(|| async { "stand_in_up 1\n" });
+    axum::serve(listener, names().route("/metrics", metrics).fallback(answer)).await
 }
 
 fn names() -> Router {

@@ -1,6 +1,7 @@
 //! What is promised of alerts, and what an alert source said of them.
 
 use crate::{clock::At, units::Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -27,8 +28,16 @@ pub struct DetectTerms {
     pub no_page: NoPage,
 }
 
+impl DetectTerms {
+    /// The name of an expected alert; with its labels where another is expected by the same name.
+    pub fn title(&self, alert: &AlertTerms) -> String {
+        let alone = self.alerts.iter().filter(|other| other.name == alert.name).count() < 2;
+        if alone { alert.name.clone() } else { alert.to_string() }
+    }
+}
+
 /// Who knows of alerts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertSource {
     /// Prometheus, or what answers its queries.

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     analysis::{
-        Absent, Criterion, CriterionStatus, EvidenceFile, Figure, Findings, Percentiles, PhaseStats, Place,
-        ProbeFindings, Value,
+        Absent, AlertFindings, AlertOutcome, AlertRow, Criterion, CriterionStatus, EvidenceFile, Figure, Findings,
+        Percentiles, PhaseStats, Place, ProbeFindings, Value,
     },
-    event::Phase,
+    event::{AlertSource, Phase},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub struct RunResult {
     pub probes: Vec<ProbePart>,
     /// Every fault with its times and proofs.
     pub faults: Vec<FaultPart>,
+    /// What was expected of alerts and what they did; null without an alert source.
+    pub alerts: Option<AlertsPart>,
     /// What the rules found, the gravest first.
     pub findings: Vec<FindingPart>,
     /// What is proposed, one item a finding, in the same order. What became of them is in the review's Markdown.
@@ -55,6 +57,40 @@ pub struct RunResult {
     pub places: BTreeMap<String, PlacePart>,
     /// The files that all of this was computed from.
     pub files: Vec<FilePart>,
+}
+
+/// The alerts, as their source told.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AlertsPart {
+    /// `prometheus` or `alertmanager`.
+    pub source: Option<AlertSource>,
+    /// How many answers were read.
+    pub answers: u64,
+    /// From the last answer before to the first after: nothing is known of alerts then.
+    pub gaps_ns: Vec<[i64; 2]>,
+    /// The source's clock minus the runner's lies between these.
+    pub clock_ns: Option<[i64; 2]>,
+    /// Those expected in the order of the scenario, then all others that fired.
+    pub rows: Vec<AlertPart>,
+}
+
+/// An alert.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AlertPart {
+    /// Its name, and its labels in braces.
+    pub alert: String,
+    /// Its position in the scenario; null if it was not expected.
+    pub expected: Option<usize>,
+    /// What came of it.
+    pub outcome: AlertOutcome,
+    /// When it began to be pending: between these moments.
+    pub pending_ns: Option<[i64; 2]>,
+    /// When it began to fire.
+    pub firing_ns: Option<[i64; 2]>,
+    /// When it had resolved; null: not before the end.
+    pub resolved_ns: Option<[i64; 2]>,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
 }
 
 /// What an evidence id leads to.
@@ -392,6 +428,7 @@ impl RunResult {
             figures: findings.figures.iter().map(|f| figure(names.figure(f), f, f.probe.and_then(name))).collect(),
             probes: findings.probes.iter().map(probe).collect(),
             faults: faults(findings),
+            alerts: findings.alerts.as_ref().map(|found| alerts(findings, found)),
             findings: review.hits.iter().map(finding).collect(),
             actions: review.actions.iter().map(|action| action.item.clone()).collect(),
             limits: review.limits.clone(),
@@ -563,6 +600,27 @@ fn stats(stats: &PhaseStats) -> PhasePart {
 
 fn percentiles(p: &Percentiles) -> PercentilePart {
     PercentilePart { n: p.n, p50_ns: p.p50, p90_ns: p.p90, p99_ns: p.p99, p999_ns: p.p999, max_ns: p.max }
+}
+
+fn alerts(findings: &Findings, found: &AlertFindings) -> AlertsPart {
+    let zero = findings.run.t0.unwrap_or(0) as i64;
+    let moment = |i: crate::analysis::Interval<u64>| [i.low as i64 - zero, i.high as i64 - zero];
+    let row = |row: &AlertRow| AlertPart {
+        alert: row.alert.clone(),
+        expected: row.expected,
+        outcome: row.outcome,
+        pending_ns: row.pending.map(moment),
+        firing_ns: row.firing.map(moment),
+        resolved_ns: row.resolved.map(moment),
+        evidence: ids(&row.evidence),
+    };
+    AlertsPart {
+        source: findings.terms.detect.as_ref().map(|terms| terms.source),
+        answers: found.answers,
+        gaps_ns: found.gaps.iter().map(|(from, to)| [*from as i64 - zero, *to as i64 - zero]).collect(),
+        clock_ns: found.clock_ns.map(|lead| [lead.low, lead.high]),
+        rows: found.rows.iter().map(row).collect(),
+    }
 }
 
 fn faults(findings: &Findings) -> Vec<FaultPart> {

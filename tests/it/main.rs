@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets an error should fail there")]
 
 mod actions;
+mod alerts;
 mod bad_input;
 mod binary;
 mod demo;

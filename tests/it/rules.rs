@@ -9,6 +9,7 @@ use firedrill::{
         action::{self, Priority},
         rules,
     },
+    units::Span,
 };
 use std::collections::BTreeSet;
 
@@ -49,7 +50,7 @@ fn on_a_plateau(findings: &mut Findings, at: u64) {
     during.points = vec![(0.0, S / 20), (0.5, S / 10), (0.9, at), (0.95, at + S / 100), (0.99, at + S / 80)];
 }
 
-const TRIALS: [Trial; 20] = [
+const TRIALS: [Trial; 24] = [
     ("not-recovered", sample::not_recovered, |_| {}, |f| f.run.cut_short = true),
     ("cleanup-unproven", sample::cut_short, |_| {}, |f| f.verdict.cleanup = Cleanup::Proven),
     (
@@ -126,6 +127,24 @@ const TRIALS: [Trial; 20] = [
         |f| target(f).health = Some(firedrill::container::Health::Starting),
     ),
     ("no-memory-limit", sample::held, |_| {}, |f| target(f).limits.memory = 1 << 28),
+    ("expected-alert-absent", sample::missed_alert, |_| {}, |f| f.criteria[9].status = CriterionStatus::Undecided),
+    (
+        "expected-alert-late",
+        sample::missed_alert,
+        |f| f.criteria[8].status = CriterionStatus::Broken,
+        |f| f.criteria[8].status = CriterionStatus::Met,
+    ),
+    ("unexpected-page", sample::missed_alert, |_| {}, |f| f.criteria[10].status = CriterionStatus::Met),
+    (
+        "alert-resets-late",
+        sample::missed_alert,
+        |f| {
+            let what = Bounded::AlertResolves { alert: "CheckoutErrors".into(), within: Span::secs(5) };
+            let (phase, measured) = (Phase::Recovery, Err(Absent::StillFiring));
+            f.criteria[9] = Criterion { what, phase, measured, ..f.criteria[9].clone() };
+        },
+        |f| f.criteria[9].status = CriterionStatus::Met,
+    ),
     ("image-not-pinned", sample::held, |_| {}, |f| target(f).image = format!("redis@sha256:{:0<64}", 1)),
 ];
 

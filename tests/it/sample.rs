@@ -12,6 +12,9 @@ use firedrill::{
 };
 use std::collections::BTreeMap;
 
+mod alerts;
+pub use alerts::missed_alert;
+
 const S: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
 /// When the gate passed.
@@ -750,6 +753,15 @@ pub fn hostile() -> Findings {
     findings.verdict.word = Word::Halted;
     findings.verdict.run = RunOutcome::Halted(0);
     findings.terms.probes[0].subject = bad();
+    let alerts = missed_alert();
+    (findings.terms.detect, findings.alerts) = (alerts.terms.detect, alerts.alerts);
+    findings.terms.detect.as_mut().unwrap().url = bad();
+    findings.alerts.as_mut().unwrap().rows.iter_mut().for_each(|row| row.alert = bad());
+    let what = Bounded::AlertFires { alert: bad(), within: Span::secs(20) };
+    findings.criteria.push(Criterion { what, ..alerts.criteria[9].clone() });
+    let (alert, state) = (bad(), firedrill::event::AlertState::Firing);
+    let what = Happening::AlertChanged { alert, state, expected: true, already: false };
+    findings.timeline.push(row(T0, Source::Alerts, what, true));
     findings.terms.faults[0].containers = vec![bad()];
     findings
 }
@@ -763,6 +775,7 @@ pub fn all() -> Vec<(&'static str, Findings)> {
         ("undecided", undecided()),
         ("not-started", not_started()),
         ("cut-short", cut_short()),
+        ("missed-alert", missed_alert()),
         ("hostile", hostile()),
     ]
 }

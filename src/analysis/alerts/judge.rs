@@ -92,15 +92,17 @@ impl Alerts<'_> {
 
     fn fires(&self, terms: &AlertTerms) -> Criterion {
         let judged = self.judge_fires(terms);
-        let what = Bounded::AlertFires { alert: terms.to_string(), within: terms.within };
+        let what = Bounded::AlertFires { alert: self.terms.title(terms), within: terms.within };
         let window = self.fault.map(|fault| (fault.high, fault.high.saturating_add(terms.within.ns())));
         let evidence = self.first_firing(terms).map(|spell| spell.evidence.clone());
         self.criterion(Phase::During, what, Some(terms.within.ns()), window, judged, evidence)
     }
 
     fn resolves(&self, terms: &AlertTerms, within: u64) -> Criterion {
-        let what =
-            Bounded::AlertResolves { alert: terms.to_string(), within: terms.resolves_within.unwrap_or_default() };
+        let what = Bounded::AlertResolves {
+            alert: self.terms.title(terms),
+            within: terms.resolves_within.unwrap_or_default(),
+        };
         let recovery = self.windows.recovery.as_ref().map(|recovery| recovery.start);
         let window = recovery.map(|from| (from, from.saturating_add(within)));
         let after: Vec<&Spell> =

@@ -3,7 +3,7 @@
 use crate::{
     analysis::{EvidenceId, Interval, Ledger, clocks::Clock},
     clock::At,
-    event::{ALERT_NAME, AlertChanged, AlertLabels, AlertState, DetectTerms, Event, EventKind, alert_title},
+    event::{AlertChanged, AlertLabels, AlertState, DetectTerms, Event, EventKind},
 };
 use std::collections::BTreeMap;
 
@@ -26,11 +26,6 @@ pub struct Spell {
     first_seen: At,
     /// Lines.
     pub evidence: Vec<EvidenceId>,
-}
-
-/// `CheckoutErrors{severity="page"}`
-pub fn title(labels: &AlertLabels) -> String {
-    alert_title(labels.get(ALERT_NAME).map_or("", String::as_str), labels)
 }
 
 impl Spell {

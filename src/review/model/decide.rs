@@ -40,10 +40,11 @@ pub struct Answer {
 
 /// The most pressing ones, in the order of their weight.
 pub fn prompts(look: &Look<'_>) -> Vec<Prompt> {
-    let rules: [fn(&Look<'_>) -> Option<Prompt>; 12] = [
+    let rules: [fn(&Look<'_>) -> Option<Prompt>; 13] = [
         unproven_undo,
         not_started,
         undecided,
+        silent_alert,
         broken,
         not_recovered,
         first_sight,
@@ -90,11 +91,32 @@ fn undecided(look: &Look<'_>) -> Option<Prompt> {
     ask("Measurement", 1, format!("{because}What makes the next run decisive?"))
 }
 
+/// An expected alert that did not fire.
+fn silent_alert(look: &Look<'_>) -> Option<Prompt> {
+    let silent = silent(look)?;
+    let Bounded::AlertFires { alert, .. } = &silent.what else { return None };
+    let at = silent.window.map(|(_, to)| format!("By {} ", look.moment(to))).unwrap_or_default();
+    ask(
+        "Detection",
+        2,
+        format!(
+            "{at}alert {alert} was expected and had not fired. What did tell of the fault then, and what does its rule look at?"
+        ),
+    )
+}
+
+fn silent<'a>(look: &Look<'a>) -> Option<&'a Criterion> {
+    let fires = |c: &&Criterion| matches!(c.what, Bounded::AlertFires { .. });
+    let broken = look.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
+    broken.filter(fires).find(|c| c.measured.is_err())
+}
+
 /// The broken criterion that is farthest from its bound.
 fn broken(look: &Look<'_>) -> Option<Prompt> {
     let broken = || look.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
-    let farthest =
-        broken().filter(|c| c.what != Bounded::RecoveredWithin).min_by(|a, b| depth(a).total_cmp(&depth(b)))?;
+    let farthest = broken()
+        .filter(|c| c.what != Bounded::RecoveredWithin && !c.what.about_alerts())
+        .min_by(|a, b| depth(a).total_cmp(&depth(b)))?;
     let reading = criterion_reading(look, farthest);
     ask(
         "Expectation",
@@ -136,6 +158,8 @@ fn not_recovered(look: &Look<'_>) -> Option<Prompt> {
 }
 
 fn first_sight(look: &Look<'_>) -> Option<Prompt> {
+    // Asked already, about an alert of its own.
+    silent(look).is_none().then_some(())?;
     let main = look.main()?;
     let at: At = main.impact.as_ref()?.start.middle();
     ask(

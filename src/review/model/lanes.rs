@@ -1,12 +1,13 @@
-//! What goes into the swimlanes: faults, ticks of the main probe, states of containers, notes of people.
+//! What goes into the swimlanes: faults, ticks of the main probe, states of containers, alerts, notes of people.
 
 use super::{
     look::{Look, list},
     pictures::{Picture, picture},
 };
 use crate::{
-    analysis::{Happening, ProbeFindings, TickState},
+    analysis::{AlertRow, Happening, ProbeFindings, TickState},
     clock::At,
+    event::AlertState,
     review::{
         charts::{
             Scene, Words,
@@ -19,6 +20,8 @@ use std::collections::BTreeMap;
 
 /// How many containers have room.
 const CONTAINERS: usize = 6;
+/// How many alerts have room.
+const ALERTS: usize = 5;
 
 /// Draws them, if there is anything beside the fault.
 pub fn picture_of(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Option<Picture> {
@@ -27,6 +30,7 @@ pub fn picture_of(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Optio
     let states = containers(look, scene);
     let shown: Vec<String> = states.iter().map(|l| l.name.clone()).collect();
     lanes.extend(states);
+    lanes.extend(alerts(look));
     lanes.extend(people(look));
     let caption = caption(look, main, &shown);
     (lanes.len() > 1).then(|| {
@@ -89,6 +93,22 @@ fn containers(look: &Look<'_>, scene: &Scene) -> Vec<Lane> {
         bars.entry(container).or_default().push(bar(look, from, scene.to, state));
     }
     bars.into_iter().take(CONTAINERS).map(|(name, bars)| Lane { name: name.into(), bars, dots: vec![] }).collect()
+}
+
+/// Alerts that were expected or fired during the drill: hatched while firing, dotted while pending or suppressed.
+fn alerts(look: &Look<'_>) -> Vec<Lane> {
+    let rows = look.findings.alerts.iter().flat_map(|alerts| &alerts.rows);
+    let lane = |row: &AlertRow| {
+        let bars = row.stretches.iter().map(|(state, from, to)| Bar {
+            from: look.seconds(*from),
+            to: look.seconds(*to),
+            look: if *state == AlertState::Firing { Paint::Bad } else { Paint::Unknown },
+            label: state.to_string(),
+        });
+        Lane { name: format!("alert {} ({})", row.alert, row.outcome.name()), bars: bars.collect(), dots: vec![] }
+    };
+    let worth = |row: &&AlertRow| row.expected.is_some() || row.firing.is_some();
+    rows.filter(worth).take(ALERTS).map(lane).collect()
 }
 
 fn bar(look: &Look<'_>, from: At, to: f64, state: &str) -> Bar {

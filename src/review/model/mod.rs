@@ -4,6 +4,7 @@
 pub(super) mod again;
 mod appendix;
 mod decide;
+mod detection;
 mod factors;
 mod hypothesis;
 mod impact;
@@ -21,6 +22,7 @@ pub(super) mod verdict;
 
 pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
 pub use decide::{Answer, Prompt};
+pub use detection::{AlertWords, Detection};
 pub use factors::Factor;
 pub use hypothesis::CriterionRow;
 pub use impact::{ClassRow, ImpactTable};
@@ -103,8 +105,10 @@ pub struct Review {
     pub blast: Vec<Fact>,
     /// How many were watched outside the targets.
     pub watched: usize,
-    /// Who or what restored service, and detection.
+    /// Who or what restored service, and who told of the fault.
     pub restore: Vec<String>,
+    /// Which alerts were expected, and which fired; absent without an alert source.
+    pub detection: Option<Detection>,
     /// What contributed, observed or as a hypothesis.
     pub factors: Vec<Factor>,
     /// What the rules found, the gravest first.
@@ -209,6 +213,7 @@ impl Review {
             blast: impact::blast(&look),
             watched: findings.scope.neighbours.len(),
             restore: restore::lines(&look),
+            detection: detection::detection(&look),
             factors: factors::factors(&look, &hits),
             open_before: again::open_before(findings),
             folded_actions: actions.iter().filter(|action| !action.visible).count(),

@@ -64,7 +64,9 @@ pub fn lines(look: &Look<'_>) -> Vec<String> {
     let mut lines = vec![ending(look)];
     lines.extend(look.findings.faults.iter().filter_map(|f| removal(look, f)));
     lines.extend(engine_acts(look));
-    lines.push("Detection: no alert source is connected, so the time to detect is not measured.".into());
+    if look.findings.terms.detect.is_none() {
+        lines.push(super::detection::sentence(look));
+    }
     lines.push(response(look));
     lines
 }

@@ -1,7 +1,7 @@
 //! The three sentences above the fold, computed from the sections below it, so that both agree.
 
 use super::{
-    Sentence,
+    Sentence, detection,
     look::{Look, list},
     restore,
     verdict::{capital, containers_of, end_of_sentence},
@@ -149,6 +149,10 @@ fn ended(look: &Look<'_>) -> String {
     let mut text = restore::ending(look);
     if look.findings.run.cut_short {
         text.push_str(" The journal stops there: the run was cut short.");
+    }
+    if look.findings.terms.detect.is_some() {
+        text.push(' ');
+        text.push_str(&detection::sentence(look));
     }
     let undo = restore::undone(look);
     if !undo.is_empty() {

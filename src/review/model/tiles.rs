@@ -1,4 +1,4 @@
-//! The five figures above the fold. Each has a value or says why not; never a 0 that was not measured.
+//! The five figures above the fold, and the time to detect where an alert source is connected. Each has a value or says why not; never a 0 that was not measured.
 
 use super::{look::Look, verdict::criterion_name};
 use crate::{
@@ -30,9 +30,47 @@ pub struct Tile {
     pub evidence: Vec<String>,
 }
 
-/// All five, in their order.
+/// All of them, in their order.
 pub fn tiles(look: &Look<'_>) -> Vec<Tile> {
-    vec![mitigate(look), recover(look), failed(look), p99(look), margin(look)]
+    let mut tiles = vec![mitigate(look), recover(look), failed(look), p99(look), margin(look)];
+    if look.findings.terms.detect.is_some() {
+        tiles.insert(0, detect(look));
+    }
+    tiles
+}
+
+/// By the first expected alert; judged are all of them.
+fn detect(look: &Look<'_>) -> Tile {
+    let figure = look.findings.figure(FigureKind::TimeToDetect, None, None);
+    let (value, measured, mut detail) = time(figure);
+    let impact = look.findings.figure(FigureKind::TimeToDetectFromImpact, None, None).map(|f| f.value);
+    if let (true, Some(Ok(Value::Time(ns)))) = (measured, impact) {
+        let way = if ns < 0 { "before" } else { "after" };
+        detail = format!("{} {way} the impact began", quantity::span(ns.unsigned_abs()));
+    }
+    let fires = || look.findings.criteria.iter().filter(|c| matches!(c.what, Bounded::AlertFires { .. }));
+    let worst = fires().max_by_key(|c| match c.status {
+        CriterionStatus::Met => 0,
+        CriterionStatus::NotReached => 1,
+        CriterionStatus::Undecided => 2,
+        CriterionStatus::Broken => 3,
+    });
+    let met = fires().filter(|c| c.status == CriterionStatus::Met).count() as u64;
+    let objective = match (worst.and_then(|c| c.objective), fires().count() as u64) {
+        (None, _) => "no alert is expected".into(),
+        (Some(objective), 1) => format!("promised {}", quantity::objective(objective)),
+        (Some(_), n) => format!("{met} of {n} expected alerts fired in time"),
+    };
+    Tile {
+        id: "time-to-detect",
+        label: "Time to detect",
+        value,
+        measured,
+        detail,
+        objective,
+        mark: mark(worst),
+        evidence: look.cite(figure.map(|f| f.evidence.as_slice()).unwrap_or_default()),
+    }
 }
 
 /// A criterion of the main probe during the fault or in recovery.
@@ -80,6 +118,7 @@ fn absent_words(absent: Absent) -> (String, bool, String) {
         Absent::NotRecovered { at_least_ns } => {
             (format!("> {}", quantity::span(at_least_ns)), false, "not recovered by the end of the run".into())
         }
+        Absent::NotDetected => ("not detected".into(), false, "no expected alert fired".into()),
         other => ("not measured".into(), false, other.to_string()),
     }
 }

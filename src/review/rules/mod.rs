@@ -6,6 +6,7 @@
 //! One function in the file of its theme, one entry in [`RULES`], and one case each in `tests/it/rules.rs`
 //! that must and must not fire. Its id goes into fingerprints: once published it does not change.
 
+mod alerts;
 mod containers;
 mod load;
 mod measuring;
@@ -36,11 +37,15 @@ pub struct Rule {
 }
 
 /// All rules.
-pub static RULES: [Rule; 20] = [
+pub static RULES: [Rule; 24] = [
     recovery::NOT_RECOVERED,
     measuring::CLEANUP_UNPROVEN,
     recovery::RECOVERED_LATE,
     recovery::PROMISE_BROKEN,
+    alerts::ABSENT,
+    alerts::LATE,
+    alerts::UNEXPECTED,
+    alerts::RESETS_LATE,
     recovery::AFTER_REMOVAL,
     recovery::GUARD_TRIPPED,
     neighbours::DEGRADED,
@@ -134,6 +139,8 @@ pub enum Weight {
     NotRecovered,
     /// Something of the drill may be left behind.
     CleanupUnproven,
+    /// An alert that was expected did not fire.
+    PageMissed,
     /// A promise was broken.
     Violated,
     /// Every promise was kept, with little room.
@@ -147,7 +154,7 @@ impl Weight {
     pub fn priority(self) -> Priority {
         match self {
             Weight::NotRecovered | Weight::CleanupUnproven => Priority::P0,
-            Weight::Violated => Priority::P1,
+            Weight::PageMissed | Weight::Violated => Priority::P1,
             Weight::LowMargin => Priority::P2,
             Weight::Hygiene => Priority::P3,
         }
@@ -158,6 +165,7 @@ impl Weight {
         match self {
             Weight::NotRecovered => "service did not recover",
             Weight::CleanupUnproven => "the cleanup is not proven",
+            Weight::PageMissed => "an expected page was missed",
             Weight::Violated => "the hypothesis was violated",
             Weight::LowMargin => "the margin is under 20%",
             Weight::Hygiene => "hygiene: it broke no promise",

@@ -1,0 +1,147 @@
+//! What the alerts did not tell, told without need, or went on telling.
+
+use super::{Basis, Candidate, Case, Rule, Seen, Weight, first};
+use crate::{
+    analysis::{AlertOutcome, Bounded, Criterion, CriterionStatus},
+    review::{
+        action::Aim,
+        model::{look::phase_name, verdict},
+        quantity,
+    },
+};
+
+/// What a rule says of a broken promise about alerts.
+struct Words {
+    signal: &'static str,
+    title: String,
+    test: String,
+    candidate: String,
+    aim: Aim,
+    weight: Weight,
+}
+
+fn broken(case: &Case<'_>, of: impl Fn(&Criterion) -> Option<Words>) -> Vec<Seen> {
+    let criteria = case.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
+    let seen = |criterion: &Criterion| {
+        let words = of(criterion)?;
+        Some(Seen {
+            service: case.service(),
+            by_fault: true,
+            // Several alerts of one drill are several findings.
+            signal: format!("{} {}", words.signal, alert(&criterion.what)),
+            title: words.title,
+            basis: Basis::Observed,
+            test: words.test,
+            evidence: first(&criterion.evidence, 3),
+            candidate: Candidate {
+                title: words.candidate,
+                aim: words.aim,
+                weight: words.weight,
+                done_when: format!("{} in 1 run of the scenario", criterion.what),
+                criterion: format!("{}: {}", phase_name(criterion.phase), criterion.what),
+            },
+        })
+    };
+    criteria.filter_map(seen).collect()
+}
+
+fn alert(what: &Bounded) -> &str {
+    match what {
+        Bounded::AlertFires { alert, .. } | Bounded::AlertResolves { alert, .. } => alert,
+        Bounded::NoPage(Some(name)) => name,
+        _ => "others",
+    }
+}
+
+pub(super) const ABSENT: Rule = Rule {
+    id: "expected-alert-absent",
+    looks_for: "an alert that the fault was expected to make fire, and that did not",
+    find: |case| {
+        broken(case, |criterion| match (&criterion.what, &criterion.measured) {
+            (Bounded::AlertFires { alert, within }, Err(_)) => Some(Words {
+                signal: "alert",
+                title: format!(
+                    "Alert {alert} was expected within {within} of {} and did not fire.",
+                    case.fault_labels()
+                ),
+                test: format!(
+                    "Evaluate the rule of {alert} over the time of this run: its condition was never true, or not for long."
+                ),
+                candidate: format!("Make alert {alert} fire within {within} of {}", case.fault_labels()),
+                aim: Aim::Detect,
+                weight: Weight::PageMissed,
+            }),
+            _ => None,
+        })
+    },
+};
+
+pub(super) const LATE: Rule = Rule {
+    id: "expected-alert-late",
+    looks_for: "an expected alert that fired later than was promised",
+    find: |case| {
+        broken(case, |criterion| match (&criterion.what, &criterion.measured) {
+            (Bounded::AlertFires { alert, within }, Ok(took)) => Some(Words {
+                signal: "alert delay",
+                title: format!(
+                    "Alert {alert} fired {} after the fault, promised within {within}.",
+                    quantity::value(*took)
+                ),
+                test: format!(
+                    "Compare scrape interval, evaluation interval and the `for` of the rule of {alert} with that time."
+                ),
+                candidate: format!("Shorten the way from {} to alert {alert} to {within}", case.fault_labels()),
+                aim: Aim::Detect,
+                weight: case.weight(),
+            }),
+            _ => None,
+        })
+    },
+};
+
+pub(super) const UNEXPECTED: Rule = Rule {
+    id: "unexpected-page",
+    looks_for: "an alert that began to fire and was promised not to",
+    find: |case| {
+        let fired = || {
+            let rows = case.findings.alerts.iter().flat_map(|alerts| &alerts.rows);
+            rows.filter(|row| row.outcome == AlertOutcome::Forbidden).map(|row| row.alert.clone()).collect::<Vec<_>>()
+        };
+        broken(case, |criterion| match &criterion.what {
+            Bounded::NoPage(_) => Some(Words {
+                signal: "unexpected alert",
+                title: format!(
+                    "{} began to fire after {}; promised was: {}.",
+                    crate::review::model::look::list(&fired(), 3),
+                    case.fault_labels(),
+                    criterion.what
+                ),
+                test: "Run the scenario without its fault: what fires then has another cause.".into(),
+                candidate: format!("Keep alerts that {} does not concern silent", case.fault_labels()),
+                aim: Aim::Detect,
+                weight: case.weight(),
+            }),
+            _ => None,
+        })
+    },
+};
+
+pub(super) const RESETS_LATE: Rule = Rule {
+    id: "alert-resets-late",
+    looks_for: "an expected alert that went on firing for longer after the undo than was promised",
+    find: |case| {
+        broken(case, |criterion| match &criterion.what {
+            Bounded::AlertResolves { alert, within } => Some(Words {
+                signal: "alert reset",
+                title: format!("{}.", verdict::capital(&verdict::criterion_reading(&case.look, criterion))),
+                test: format!(
+                    "Look at the expression of {alert} over the recovery: a window of several minutes keeps it true for as long."
+                ),
+                candidate: format!("Let alert {alert} resolve within {within} of the end of the fault"),
+                aim: Aim::Detect,
+                weight: case.weight(),
+            }),
+            _ => None,
+        })
+    },
+};
