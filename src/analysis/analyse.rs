@@ -75,6 +75,8 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
     let phases = windows::phases(events, &windows, &faults, &mut ledger);
     let timeline = story::timeline(events, &faults, &probes, alerts.as_ref(), &mut ledger);
     let notes = around::notes(events, &mut ledger);
+    let (earlier, earlier_at) = around::earlier(events, &mut ledger);
+    let usage = around::usage(events, &scope, &mut ledger);
     let evidence = ledger.into_places();
     Ok(Findings {
         format: FINDINGS_FORMAT,
@@ -86,9 +88,10 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         figures,
         timeline,
         alerts,
-        usage: around::usage(events, &scope),
+        usage,
         notes,
-        earlier: around::earlier(events),
+        earlier,
+        earlier_at,
         open_before: around::open_before(events),
         logs: around::logs(events),
         verdict,

@@ -1,6 +1,8 @@
 //! What happened beside the measuring: neighbours, usage, remarks, guards, logs.
 
-use super::{GuardTrip, Ledger, LogFile, Neighbour, Note, Scope, UsagePoint, UsageSeries, windows::Windows};
+use super::{
+    Evidence, EvidenceId, GuardTrip, Ledger, LogFile, Neighbour, Note, Scope, UsagePoint, UsageSeries, windows::Windows,
+};
 use crate::{
     clock::At,
     container::{Container, EngineEvent, Usage},
@@ -115,20 +117,23 @@ impl Neighbour {
 }
 
 /// What containers used, by name.
-pub fn usage(events: &[Event], scope: &Scope) -> Vec<UsageSeries> {
+pub fn usage(events: &[Event], scope: &Scope, ledger: &mut Ledger) -> Vec<UsageSeries> {
     let targets: Vec<&str> = scope.targets.values().flatten().map(|c| c.name.as_str()).collect();
     type Before = Option<(At, Usage)>;
     let mut series: BTreeMap<&str, (UsageSeries, Before)> = BTreeMap::new();
+    let mut lines: Option<(u64, u64)> = None;
     for event in events {
         let EventKind::UsageSampled { container, usage } = &event.kind else { continue };
+        lines = Some((lines.map_or(event.seq + 1, |(first, _)| first), event.seq + 1));
         let (series, before) = series.entry(container).or_insert_with(|| {
             let target = targets.contains(&container.as_str());
-            (UsageSeries { container: container.clone(), target, points: Vec::new() }, None)
+            (UsageSeries { container: container.clone(), target, points: Vec::new(), evidence: None }, None)
         });
         series.points.push(point(event.at, usage, *before));
         *before = Some((event.at, *usage));
     }
-    series.into_values().map(|(series, _)| series).collect()
+    let evidence = lines.map(|(from, to)| ledger.cite(Evidence::Journal { from, to }));
+    series.into_values().map(|(series, _)| UsageSeries { evidence, ..series }).collect()
 }
 
 /// Counters that fell mean that the container was started anew: nothing can be said of the time between.
@@ -200,12 +205,12 @@ pub fn logs(events: &[Event]) -> Vec<LogFile> {
 }
 
 /// Earlier runs of the same scenario.
-pub fn earlier(events: &[Event]) -> Vec<EarlierRun> {
+pub fn earlier(events: &[Event], ledger: &mut Ledger) -> (Vec<EarlierRun>, Option<EvidenceId>) {
     let captured = events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::HistoryCaptured { earlier, .. } => Some(earlier.clone()),
+        EventKind::HistoryCaptured { earlier, .. } => Some((earlier.clone(), event.seq + 1)),
         _ => None,
     });
-    captured.unwrap_or_default()
+    captured.map_or_else(Default::default, |(earlier, line)| (earlier, Some(ledger.line(line))))
 }
 
 /// Action items of their reviews that were open when this run began.

@@ -67,6 +67,8 @@ pub struct Findings {
     pub doubts: Vec<Doubt>,
     /// Earlier runs of the same scenario, newest first.
     pub earlier: Vec<EarlierRun>,
+    /// Where the journal tells of them.
+    pub earlier_at: Option<EvidenceId>,
     /// Action items of their reviews that were open when this run began, oldest first.
     #[serde(default)]
     pub open_before: Vec<OpenItem>,
@@ -360,6 +362,8 @@ pub struct UsageSeries {
     pub target: bool,
     /// In order.
     pub points: Vec<UsagePoint>,
+    /// The lines of the journal from the first sample to the last.
+    pub evidence: Option<EvidenceId>,
 }
 
 /// What a container used between the sample before and this one.

@@ -142,9 +142,13 @@ fn tell(linted: &[Linted], global: &Global) {
     if !global.quiet {
         let of = |level| linted.iter().flat_map(|file| &file.findings).filter(|f| f.level == level).count();
         let (errors, warnings, suggestions) = (of(Level::Error), of(Level::Warning), of(Level::Suggestion));
+        let many = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
         output::say(format_args!(
-            "{} files: {errors} errors, {warnings} warnings, {suggestions} suggestions",
-            linted.len()
+            "{}: {}, {}, {}",
+            many(linted.len(), "file"),
+            many(errors, "error"),
+            many(warnings, "warning"),
+            many(suggestions, "suggestion")
         ));
     }
 }

@@ -431,7 +431,7 @@ impl RunResult {
             alerts: findings.alerts.as_ref().map(|found| alerts(findings, found)),
             findings: review.hits.iter().map(finding).collect(),
             actions: review.actions.iter().map(|action| action.item.clone()).collect(),
-            limits: review.limits.clone(),
+            limits: review.limits.iter().map(|told| told.text.clone()).collect(),
             evidence: findings.evidence.iter().enumerate().map(|(i, e)| (format!("e{i}"), e.to_string())).collect(),
             places: places(findings),
             files: findings.run.files.iter().map(file).collect(),
@@ -482,7 +482,9 @@ fn verdict(findings: &Findings, review: &Review) -> VerdictPart {
         cleanup,
         run,
         hypothesis,
-        reasons: std::iter::once(&review.banner.why).chain(&review.banner.more).cloned().collect(),
+        reasons: std::iter::once(review.banner.why.clone())
+            .chain(review.banner.more.iter().map(|m| m.text.clone()))
+            .collect(),
         low_margin: verdict.low_margin,
         no_impact: verdict.no_impact,
         smallest_margin: verdict.smallest_margin.map(|(margin, _)| margin),

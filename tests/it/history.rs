@@ -160,5 +160,5 @@ fn the_page_over_all_runs_is_one_file_that_fits_a_telephone() {
                   [...document.querySelectorAll('.runs tbody tr')].filter(row => row.offsetHeight > 0).length)";
     assert_eq!(crate::page::ask(&page, 1200, filter), "1", "the filter needs no script");
     let patterns = said(&["history", "--patterns", "--reports", reports]);
-    assert!(patterns.starts_with("what rules found, as the results of 1 run say"), "{patterns}");
+    assert!(patterns.starts_with("what rules found, as the results of 31 runs say"), "{patterns}");
 }

@@ -245,7 +245,7 @@ fn junit_tells_failures_from_errors_and_skips_nothing() {
 #[test]
 fn charts_are_drawn_twice_and_bounded() {
     let review = Review::of(&sample::held());
-    assert_eq!(review.pictures.len(), 5);
+    assert_eq!(review.pictures.len(), 7);
     for picture in review.pictures {
         for (drawing, most) in [(&picture.wide, 60_000), (&picture.narrow, 40_000)] {
             assert!(drawing.contains("<title") && drawing.contains("<desc"), "{}", picture.id);

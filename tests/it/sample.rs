@@ -142,7 +142,12 @@ fn used(container: &str, target: bool) -> UsageSeries {
         rx_per_s: None,
         tx_per_s: None,
     };
-    UsageSeries { container: container.into(), target, points: (0..118).map(point).collect() }
+    UsageSeries {
+        container: container.into(),
+        target,
+        points: (0..118).map(point).collect(),
+        evidence: Some(EvidenceId(5)),
+    }
 }
 
 fn percentiles(n: u64, p50: u64, p90: u64, p99: u64, max: u64) -> Percentiles {
@@ -547,6 +552,7 @@ pub fn held() -> Findings {
             images: BTreeMap::from([("shop-redis-1".to_owned(), "sha256:old".to_owned())]),
             findings: Some(vec![]),
         }],
+        earlier_at: Some(EvidenceId(1)),
         open_before: vec![],
         logs: vec![LogFile {
             container: "shop-redis-1".into(),
@@ -557,6 +563,18 @@ pub fn held() -> Findings {
         evidence: (0..8).map(|line| Evidence::Journal { from: line + 1, to: line + 1 }).collect(),
         places: vec![],
     }
+}
+
+/// Held, and nothing that asks for a review.
+pub fn plain() -> Findings {
+    let mut findings = held();
+    findings.notes.clear();
+    findings.timeline.retain(|row| row.source != Source::Person);
+    findings.blast.clear();
+    for figure in findings.figures.iter_mut().filter(|f| f.kind == FigureKind::RequestsFailed) {
+        figure.value = Ok(Value::Count(6));
+    }
+    findings
 }
 
 /// p99 over its limit while the fault was on.
@@ -770,6 +788,7 @@ pub fn hostile() -> Findings {
 pub fn all() -> Vec<(&'static str, Findings)> {
     vec![
         ("held", held()),
+        ("plain", plain()),
         ("violated", violated()),
         ("not-recovered", not_recovered()),
         ("undecided", undecided()),

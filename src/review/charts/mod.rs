@@ -3,6 +3,7 @@
 //!
 //! Times are seconds since t=0; before it they are negative.
 
+pub mod budget;
 pub mod frame;
 pub mod lanes;
 pub mod latency;
@@ -10,6 +11,7 @@ pub mod outcomes;
 pub mod percentiles;
 pub mod points;
 pub mod resources;
+pub mod runs;
 pub mod scale;
 pub mod svg;
 

@@ -147,6 +147,10 @@ struct Reader {
     /// How deep in what is not prose.
     skipped: u32,
     front: bool,
+    /// Inside the head of a table.
+    head: bool,
+    /// The head of the table at hand has a link: it stands for all rows.
+    linked: bool,
     /// Suppressions for the next block.
     allowed: Vec<String>,
 }
@@ -175,8 +179,16 @@ impl Reader {
                 self.begin(Kind::Heading);
             }
             Tag::Item => self.begin(Kind::Item),
-            Tag::TableHead => self.skipped += 1,
-            Tag::TableRow => self.begin(Kind::Row),
+            Tag::TableHead => {
+                self.skipped += 1;
+                (self.head, self.linked) = (true, false);
+            }
+            Tag::TableRow => {
+                self.begin(Kind::Row);
+                let linked = self.linked;
+                self.block.iter_mut().for_each(|row| row.link = linked);
+            }
+            Tag::Link { .. } if self.head => self.linked = true,
             Tag::Paragraph if self.block.is_none() => self.begin(Kind::Paragraph),
             Tag::Link { .. } => {
                 if let Some(block) = &mut self.block {
@@ -191,6 +203,7 @@ impl Reader {
         match tag {
             TagEnd::CodeBlock | TagEnd::BlockQuote(_) | TagEnd::Image | TagEnd::TableHead => {
                 self.skipped = self.skipped.saturating_sub(1);
+                self.head = false;
             }
             TagEnd::MetadataBlock(_) => self.front = false,
             TagEnd::TableCell if self.skipped == 0 => {

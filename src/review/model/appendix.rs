@@ -3,7 +3,7 @@
 
 use super::{
     Fact,
-    look::{Look, When, phase_name},
+    look::{Look, When},
     pictures::limit_words,
     timeline::{self, Row},
 };
@@ -12,7 +12,7 @@ use crate::{
     analysis::{FaultFindings, FaultOn, Figure, Interval, Operation, Value},
     container::Op,
     event::Limits,
-    review::quantity,
+    review::{explain::Names, quantity},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,6 +65,8 @@ pub struct FigureRow {
     pub n: String,
     /// Promised.
     pub objective: String,
+    /// Distance to the objective.
+    pub margin: String,
     /// Evidence ids.
     pub evidence: Vec<String>,
 }
@@ -149,30 +151,26 @@ fn quoted_word(word: &str) -> String {
 }
 
 fn figures(look: &Look<'_>) -> Vec<FigureRow> {
-    look.findings.figures.iter().map(|f| figure(look, f)).collect()
+    let names = Names::of(look.findings);
+    look.findings.figures.iter().map(|f| figure(look, &names, f)).collect()
 }
 
-fn figure(look: &Look<'_>, figure: &Figure) -> FigureRow {
+fn figure(look: &Look<'_>, names: &Names, figure: &Figure) -> FigureRow {
     let whose = match (figure.probe, figure.fault) {
         (Some(probe), _) => look.probe_name(probe).to_owned(),
         (_, Some(fault)) => look.fault_label(fault).to_owned(),
         _ => "the run".into(),
     };
-    let owner = match (figure.probe, figure.fault) {
-        (Some(probe), _) => format!("-probe{probe}"),
-        (_, Some(fault)) => format!("-fault{fault}"),
-        _ => String::new(),
-    };
-    let phase = figure.phase.map(|p| format!("-{}", phase_name(p))).unwrap_or_default();
     let dash = || "–".to_owned();
     FigureRow {
-        id: format!("figure-{}{owner}{phase}", slug(figure.kind.name())),
+        id: format!("figure/{}", names.figure(figure)),
         name: figure.kind.name(),
         whose,
         value: figure.value.map_or_else(|absent| absent.to_string(), quantity::value),
         range: figure.range.map(range).unwrap_or_default(),
         n: figure.n.map_or_else(dash, quantity::count),
         objective: figure.objective.map_or_else(dash, quantity::objective),
+        margin: figure.margin.map_or_else(dash, quantity::margin),
         evidence: look.cite(&figure.evidence),
     }
 }
@@ -189,11 +187,6 @@ fn definitions(look: &Look<'_>) -> Vec<Fact> {
 fn range(range: Interval<i64>) -> String {
     let (low, high) = (quantity::value(Value::Time(range.low)), quantity::value(Value::Time(range.high)));
     if low == high { String::new() } else { format!("{low} to {high}") }
-}
-
-fn slug(text: &str) -> String {
-    let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    words.join("-").to_lowercase()
 }
 
 fn fault(look: &Look<'_>, fault: &FaultFindings) -> FaultRecord {

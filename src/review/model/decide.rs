@@ -5,7 +5,7 @@ use super::{
     verdict::{capital, criterion_reading},
 };
 use crate::{
-    analysis::{Bounded, Criterion, CriterionStatus, FigureKind, Hypothesis, Value, Why, Word},
+    analysis::{Bounded, Criterion, CriterionStatus, EvidenceId, FigureKind, Happening, Hypothesis, Value, Why, Word},
     clock::At,
     event::{NoteKind, Phase},
     review::quantity,
@@ -25,6 +25,8 @@ pub struct Prompt {
     pub text: String,
     /// About how long it takes.
     pub minutes: u32,
+    /// Where the moment is recorded: evidence ids.
+    pub evidence: Vec<String>,
     /// What somebody answered, if anybody has.
     pub answer: Option<Answer>,
 }
@@ -58,8 +60,29 @@ pub fn prompts(look: &Look<'_>) -> Vec<Prompt> {
     rules.iter().filter_map(|rule| rule(look)).take(MOST).collect()
 }
 
-fn ask(about: &'static str, minutes: u32, text: String) -> Option<Prompt> {
-    Some(Prompt { about, text, minutes, answer: None })
+type Ids = Vec<EvidenceId>;
+
+fn ask(look: &Look<'_>, about: &'static str, minutes: u32, text: String, evidence: Ids) -> Option<Prompt> {
+    Some(Prompt { about, text, minutes, evidence: look.cite_some(evidence, 3), answer: None })
+}
+
+/// Questions about one moment, of the four shapes that make people remember: cues, expectations, options, help.
+const SHAPES: [&str; 4] = [
+    "What did you see on your dashboards and alerts then?",
+    "What did you expect to happen next, and what told you so?",
+    "What options did you see at that moment, and what spoke for each?",
+    "What help was asked for then, and how was it found?",
+];
+
+/// Another shape in another run, always the same in this one.
+fn shape(look: &Look<'_>) -> &'static str {
+    let number = look.findings.run.id.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    SHAPES[number % SHAPES.len()]
+}
+
+/// Where a thing stands in the timeline.
+fn row(look: &Look<'_>, is: impl Fn(&Happening) -> bool) -> Ids {
+    look.findings.timeline.iter().find(|row| is(&row.what)).map(|row| row.evidence.clone()).unwrap_or_default()
 }
 
 fn unproven_undo(look: &Look<'_>) -> Option<Prompt> {
@@ -74,21 +97,29 @@ fn unproven_undo(look: &Look<'_>) -> Option<Prompt> {
     let unproven = look.findings.verdict.word == Word::CleanupUnproven;
     let names = if left.is_empty() { "the targets".into() } else { list(&left, 3) };
     unproven.then_some(())?;
-    ask("Cleanup", 2, format!("What brings {names} back to the state before the drill, and how is that checked?"))
+    let text = format!(
+        "When the journal ended at {}, {names} was not proven to be as before. What brings it back, and how is that checked?",
+        look.moment(look.findings.run.ended)
+    );
+    ask(look, "Cleanup", 2, text, look.faults_evidence())
 }
 
 fn not_started(look: &Look<'_>) -> Option<Prompt> {
     look.not_started().then_some(())?;
-    ask("Next attempt", 2, "What needs to be different before this drill is tried again?".into())
+    let text = format!(
+        "At {} the drill ended without a fault. What needs to be different before it is tried again?",
+        look.moment(look.findings.run.ended)
+    );
+    ask(look, "Next attempt", 2, text, row(look, |what| matches!(what, Happening::NotStarted(_))))
 }
 
 fn undecided(look: &Look<'_>) -> Option<Prompt> {
     let undecided = look.findings.verdict.hypothesis == Hypothesis::Undecided && !look.not_started();
     undecided.then_some(())?;
-    let reasons = look.findings.verdict.reasons.iter().filter(|r| !matches!(r.why, Why::UndoUnproven { .. }));
-    let because =
-        reasons.map(|r| super::verdict::why(look, &r.why)).next().map(|r| format!("{r} ")).unwrap_or_default();
-    ask("Measurement", 1, format!("{because}What makes the next run decisive?"))
+    let reason = look.findings.verdict.reasons.iter().find(|r| !matches!(r.why, Why::UndoUnproven { .. }));
+    let because = reason.map(|r| format!("{} ", super::verdict::why(look, &r.why))).unwrap_or_default();
+    let evidence = reason.map(|r| r.evidence.clone()).unwrap_or_default();
+    ask(look, "Measurement", 1, format!("{because}What makes the next run decisive?"), evidence)
 }
 
 /// An expected alert that did not fire.
@@ -119,12 +150,14 @@ fn broken(look: &Look<'_>) -> Option<Prompt> {
         .min_by(|a, b| depth(a).total_cmp(&depth(b)))?;
     let reading = criterion_reading(look, farthest);
     ask(
+        look,
         "Expectation",
         2,
         format!(
             "{}. What made the promised figure the expectation, and what in the system sets the measured one?",
             capital(&reading)
         ),
+        farthest.evidence.clone(),
     )
 }
 
@@ -147,6 +180,7 @@ fn not_recovered(look: &Look<'_>) -> Option<Prompt> {
     };
     let state = if impact.end.is_none() { "still degraded" } else { "only just back" };
     ask(
+        look,
         "Recovery",
         2,
         format!(
@@ -154,6 +188,7 @@ fn not_recovered(look: &Look<'_>) -> Option<Prompt> {
             look.moment(at),
             main.name
         ),
+        impact.evidence.clone(),
     )
 }
 
@@ -163,13 +198,11 @@ fn first_sight(look: &Look<'_>) -> Option<Prompt> {
     let main = look.main()?;
     let at: At = main.impact.as_ref()?.start.middle();
     ask(
+        look,
         "Detection",
         1,
-        format!(
-            "At {} the impact on {} began. What did you see on your dashboards and alerts then?",
-            look.moment(at),
-            main.name
-        ),
+        format!("At {} the impact on {} began. {}", look.moment(at), main.name, shape(look)),
+        main.impact.as_ref()?.evidence.clone(),
     )
 }
 
@@ -180,12 +213,14 @@ fn restored_by_removal(look: &Look<'_>) -> Option<Prompt> {
     look.findings.faults.iter().any(|f| f.held).then_some(())?;
     let removed = look.fault_window()?.1;
     ask(
+        look,
         "Mitigation",
         1,
         format!(
             "Service came back only after the fault was removed at {}. What limits the damage while such a fault lasts?",
             look.moment(removed)
         ),
+        under.evidence.clone(),
     )
 }
 
@@ -195,15 +230,18 @@ fn neighbour(look: &Look<'_>) -> Option<Prompt> {
     let when = hit.health.iter().find(|(_, state)| state == "unhealthy").map(|(at, _)| *at);
     let at = when.map(|at| format!(" at {}", look.moment(at))).unwrap_or_default();
     ask(
+        look,
         "Blast radius",
         1,
         format!("{} was not a target and went bad{at}. What connects it to the fault?", hit.container),
+        hit.evidence.clone(),
     )
 }
 
 fn decision_noted(look: &Look<'_>) -> Option<Prompt> {
     let note = look.findings.notes.iter().find(|n| n.kind == NoteKind::Decided)?;
     ask(
+        look,
         "Decision",
         1,
         format!(
@@ -211,6 +249,7 @@ fn decision_noted(look: &Look<'_>) -> Option<Prompt> {
             look.moment(note.at),
             quoted(&note.text)
         ),
+        vec![note.evidence],
     )
 }
 
@@ -228,17 +267,21 @@ fn changed_since(look: &Look<'_>) -> Option<Prompt> {
     let changes = super::past::changes(look, last);
     let known = if changes.is_empty() { String::new() } else { format!(" Known changes: {}.", list(&changes, 3)) };
     ask(
+        look,
         "History",
         1,
         format!("The run before ({}) ended {}, this one {word}. What changed in between?{known}", last.run, last.word),
+        vec![],
     )
 }
 
 fn low_margin(look: &Look<'_>) -> Option<Prompt> {
     look.findings.verdict.low_margin.then_some(())?;
     let (_, at) = look.findings.verdict.smallest_margin?;
-    let reading = criterion_reading(look, look.findings.criteria.get(at)?);
-    ask("Margin", 1, format!("{}. What room does this need, and what creates it?", capital(&reading)))
+    let criterion = look.findings.criteria.get(at)?;
+    let reading = criterion_reading(look, criterion);
+    let text = format!("{}. What room does this need, and what creates it?", capital(&reading));
+    ask(look, "Margin", 1, text, criterion.evidence.clone())
 }
 
 fn no_impact(look: &Look<'_>) -> Option<Prompt> {
@@ -246,12 +289,15 @@ fn no_impact(look: &Look<'_>) -> Option<Prompt> {
     let main = look.main()?;
     let during = main.phase(Phase::During)?;
     ask(
+        look,
         "Next dose",
         1,
         format!(
-            "No impact was observed over {} at {}. What load or which harder variant tells more next time?",
+            "From {} on, no impact was observed over {} at {}. What load or which harder variant tells more next time?",
+            look.moment(look.fault_window()?.0),
             quantity::plural(during.offered, "request", "requests"),
             main.rate
         ),
+        during.evidence.clone(),
     )
 }

@@ -3,7 +3,7 @@
 use super::look::{Look, phase_name};
 use crate::{
     analysis::{Absent, Bounded, Criterion, CriterionStatus, Value},
-    review::quantity,
+    review::{explain::Names, quantity},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,6 +11,8 @@ use serde::Serialize;
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CriterionRow {
+    /// Permalink, as `firedrill explain` names it: `during/checkout/p99`.
+    pub id: String,
     /// `baseline`, `during`, `recovery`.
     pub phase: &'static str,
     /// The probe's name; empty for a container that must be unaffected.
@@ -35,12 +37,14 @@ pub struct CriterionRow {
 
 /// All of them.
 pub fn rows(look: &Look<'_>) -> Vec<CriterionRow> {
-    look.findings.criteria.iter().map(|c| row(look, c)).collect()
+    let names = Names::of(look.findings);
+    look.findings.criteria.iter().map(|c| row(look, &names, c)).collect()
 }
 
-fn row(look: &Look<'_>, criterion: &Criterion) -> CriterionRow {
+fn row(look: &Look<'_>, names: &Names, criterion: &Criterion) -> CriterionRow {
     let dash = || "–".to_owned();
     CriterionRow {
+        id: names.criterion(criterion),
         phase: phase_name(criterion.phase),
         probe: criterion.probe.map(|p| look.probe_name(p).to_owned()).unwrap_or_default(),
         what: criterion.what.to_string(),

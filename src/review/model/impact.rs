@@ -5,7 +5,7 @@ use super::{
     look::{Look, list},
 };
 use crate::{
-    analysis::{FigureKind, Neighbour, PhaseStats, ProbeFindings, Value},
+    analysis::{Absent, FigureKind, Neighbour, PhaseStats, ProbeFindings, Value},
     event::Phase,
     measure::Class,
     review::quantity,
@@ -23,12 +23,19 @@ pub struct ImpactTable {
     /// Whether anything was promised of it.
     pub judged: bool,
     /// `before`, `during`, `after`, of those reached.
-    pub columns: Vec<&'static str>,
+    pub columns: Vec<Column>,
     /// Name, one cell a column, and during / before where that makes sense.
     pub rows: Vec<ImpactRow>,
     /// Failures by class; empty if there were none.
     pub classes: Vec<ClassRow>,
-    /// Evidence ids.
+}
+
+/// One phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Column {
+    /// `during`
+    pub name: &'static str,
+    /// Where its requests lie: evidence ids.
     pub evidence: Vec<String>,
 }
 
@@ -54,28 +61,27 @@ pub struct ClassRow {
 
 const PHASES: [(Phase, &str); 3] = [(Phase::Baseline, "before"), (Phase::During, "during"), (Phase::Recovery, "after")];
 
-/// One a probe that sent anything, the main one first.
-pub fn tables(look: &Look<'_>) -> Vec<ImpactTable> {
+/// One a probe that sent anything, the main one first: those that the review is about, and those that were only recorded.
+pub fn tables(look: &Look<'_>) -> (Vec<ImpactTable>, Vec<ImpactTable>) {
     let main = look.findings.main_probe;
     let mut probes: Vec<&ProbeFindings> = look.findings.probes.iter().filter(|p| !p.phases.is_empty()).collect();
     probes.sort_by_key(|p| (Some(p.id) != main, p.id));
-    probes.into_iter().map(|p| table(look, p)).collect()
+    let (about, beside): (Vec<_>, Vec<_>) = probes.into_iter().partition(|p| p.judged || Some(p.id) == main);
+    let tables = |probes: Vec<&ProbeFindings>| probes.into_iter().map(|p| table(look, p)).collect();
+    (tables(about), tables(beside))
 }
 
 fn table(look: &Look<'_>, probe: &ProbeFindings) -> ImpactTable {
     let reached: Vec<(&PhaseStats, &'static str)> =
         PHASES.iter().filter_map(|(phase, name)| Some((probe.phase(*phase)?, *name))).collect();
     let stats: Vec<&PhaseStats> = reached.iter().map(|(s, _)| *s).collect();
-    let mut evidence: Vec<_> = stats.iter().flat_map(|s| s.evidence.iter().copied()).collect();
-    evidence.dedup();
     ImpactTable {
         probe: probe.name.clone(),
         subject: probe.subject.clone(),
         judged: probe.judged,
-        columns: reached.iter().map(|(_, name)| *name).collect(),
+        columns: reached.iter().map(|(stats, name)| Column { name, evidence: look.cite(&stats.evidence) }).collect(),
         rows: rows(&stats),
         classes: classes(&stats),
-        evidence: look.cite(&evidence),
     }
 }
 
@@ -104,6 +110,8 @@ fn rows(stats: &[&PhaseStats]) -> Vec<ImpactRow> {
             ratio: if *compare { ratio(stats, *pick) } else { String::new() },
         })
         .collect();
+    // What no phase has requests enough for needs no row.
+    rows.retain(|row| row.cells.iter().any(|cell| cell != "N too small"));
     rows.push(ImpactRow {
         name: "max",
         cells: stats.iter().map(|s| s.response.max.map_or_else(|| "no answer".into(), quantity::span)).collect(),
@@ -186,14 +194,15 @@ fn degraded(look: &Look<'_>) -> Option<Fact> {
 }
 
 fn fact(look: &Look<'_>, kind: FigureKind) -> Option<Fact> {
-    let figure = look.figure(kind)?;
+    let figure = look.figure(kind).filter(|f| f.value != Err(Absent::NoImpact))?;
+    let n = figure.n.map(|n| format!(" (N = {})", quantity::count(n))).unwrap_or_default();
     let text = match (kind, figure.value) {
         (_, Err(absent)) => absent.to_string(),
         (FigureKind::ExcessFailures, Ok(value)) => {
-            format!("{} more than the baseline's error rate accounts for", quantity::value(value))
+            format!("{} more than the baseline's error rate accounts for{n}", quantity::value(value))
         }
         (FigureKind::OutageTime, Ok(value)) => format!("{}{}", quantity::value(value), outages(look)),
-        (_, Ok(value)) => quantity::value(value),
+        (_, Ok(value)) => format!("{}{n}", quantity::value(value)),
     };
     Some(Fact { name: super::verdict::capital(kind.name()), text, evidence: look.cite(&figure.evidence) })
 }

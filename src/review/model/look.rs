@@ -1,7 +1,8 @@
 //! Findings with the questions that every section asks of them: when was that, whose is it, where is it shown.
 
+use super::Told;
 use crate::{
-    analysis::{EvidenceId, Figure, FigureKind, Findings, PhaseStats, ProbeFindings, RunOutcome, Value},
+    analysis::{EvidenceId, Figure, FigureKind, Findings, Happening, PhaseStats, ProbeFindings, RunOutcome, Value},
     clock::{At, wall},
     event::{FaultId, Phase},
     measure::ProbeId,
@@ -114,6 +115,39 @@ impl<'a> Look<'a> {
     /// Evidence as it is cited.
     pub fn cite(&self, ids: &[EvidenceId]) -> Vec<String> {
         ids.iter().map(ToString::to_string).collect()
+    }
+
+    /// Evidence of two kinds, each place once, at most so many.
+    pub fn cite_some(&self, ids: impl IntoIterator<Item = EvidenceId>, most: usize) -> Vec<String> {
+        let mut known = Vec::new();
+        for id in ids {
+            if known.len() < most && !known.contains(&id) {
+                known.push(id);
+            }
+        }
+        self.cite(&known)
+    }
+
+    /// Where the terms of the drill stand: the first line of the journal.
+    pub fn terms_evidence(&self) -> Vec<EvidenceId> {
+        let first = self.findings.timeline.iter().find(|row| matches!(row.what, Happening::RunStarted));
+        first.map(|row| row.evidence.clone()).unwrap_or_default()
+    }
+
+    /// Where the requests of the main probe lie that its figures are computed from.
+    pub fn requests_evidence(&self) -> Vec<EvidenceId> {
+        self.main().into_iter().flat_map(|main| &main.phases).flat_map(|phase| phase.evidence.clone()).collect()
+    }
+
+    /// Where it is recorded that the faults were applied.
+    pub fn faults_evidence(&self) -> Vec<EvidenceId> {
+        let applied = self.findings.faults.iter().filter(|fault| fault.requested.is_some());
+        applied.flat_map(|fault| fault.evidence.iter().take(3).copied()).collect()
+    }
+
+    /// A sentence with its evidence: each place once, at most four.
+    pub fn told(&self, text: impl Into<String>, evidence: impl IntoIterator<Item = EvidenceId>) -> Told {
+        Told { text: text.into(), evidence: self.cite_some(evidence, 4) }
     }
 
     /// Whether nothing was injected.

@@ -9,6 +9,7 @@ mod factors;
 mod hypothesis;
 mod impact;
 mod lanes;
+mod lessons;
 mod limits;
 pub(super) mod look;
 mod past;
@@ -17,6 +18,7 @@ mod restore;
 mod sentences;
 mod tiles;
 mod timeline;
+mod triggers;
 mod trust;
 pub(super) mod verdict;
 
@@ -25,7 +27,8 @@ pub use decide::{Answer, Prompt};
 pub use detection::{AlertWords, Detection};
 pub use factors::Factor;
 pub use hypothesis::CriterionRow;
-pub use impact::{ClassRow, ImpactTable};
+pub use impact::{ClassRow, Column, ImpactTable};
+pub use lessons::Lessons;
 pub use look::{Look, phase_name};
 pub use past::PastRun;
 pub use pictures::Picture;
@@ -53,6 +56,8 @@ pub struct Review {
     pub title: String,
     /// What was believed.
     pub hypothesis: Option<String>,
+    /// Where the terms of the drill are recorded: evidence ids.
+    pub terms_evidence: Vec<String>,
     /// The user-facing service.
     pub of: Option<String>,
     /// Who owns the review.
@@ -84,9 +89,9 @@ pub struct Review {
     /// Five figures.
     pub tiles: Vec<Tile>,
     /// How far the figures can be trusted.
-    pub trust: String,
+    pub trust: Told,
     /// Where, how much, and what came of it last time.
-    pub scope: String,
+    pub scope: Told,
     /// The first is the chart above the fold.
     pub pictures: Vec<Picture>,
     /// Expected and observed.
@@ -97,8 +102,14 @@ pub struct Review {
     pub timeline: Vec<Row>,
     /// How many more rows the full log has.
     pub timeline_left_out: usize,
+    /// A passing drill that met no review trigger: one page is enough.
+    pub record: bool,
+    /// Which review triggers were met; for a record, that none was.
+    pub triggers: Told,
     /// Before, during, after, one table a probe.
     pub impact: Vec<ImpactTable>,
+    /// The same for probes that were only recorded.
+    pub impact_beside: Vec<ImpactTable>,
     /// Degraded window, excess, outages, budget: facts beside the tables.
     pub impact_facts: Vec<Fact>,
     /// Containers outside the targets to which something happened.
@@ -106,7 +117,7 @@ pub struct Review {
     /// How many were watched outside the targets.
     pub watched: usize,
     /// Who or what restored service, and who told of the fault.
-    pub restore: Vec<String>,
+    pub restore: Vec<Told>,
     /// Which alerts were expected, and which fired; absent without an alert source.
     pub detection: Option<Detection>,
     /// What contributed, observed or as a hypothesis.
@@ -122,10 +133,16 @@ pub struct Review {
     pub open_before: Option<String>,
     /// The tries of the gate, with their readings.
     pub tries: Vec<Fact>,
+    /// What went well, what did not, where it was luck.
+    pub lessons: Lessons,
+    /// What the evidence leaves open.
+    pub questions: Vec<Told>,
     /// What the measurement does not tell.
-    pub limits: Vec<String>,
+    pub limits: Vec<Told>,
     /// The same scenario before, newest first.
     pub earlier: Vec<PastRun>,
+    /// Where that is recorded: evidence ids.
+    pub earlier_evidence: Vec<String>,
     /// Everything else.
     pub appendix: Appendix,
     /// Shorter: nothing was injected.
@@ -143,6 +160,17 @@ pub struct Sentence {
     pub lead: &'static str,
     /// The sentence.
     pub text: String,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
+}
+
+/// A sentence with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Told {
+    /// The sentence.
+    pub text: String,
+    /// Evidence ids.
+    pub evidence: Vec<String>,
 }
 
 /// A named fact with its evidence.
@@ -177,8 +205,12 @@ impl Review {
     pub fn of(findings: &Findings) -> Review {
         let look = Look::at(findings);
         let run = &findings.run;
-        let (timeline, timeline_left_out) = timeline::story(&look);
-        let prompts = decide::prompts(&look);
+        let triggers = triggers::met(&look);
+        // Where a record is enough, one question is.
+        let most = if triggers.is_empty() { 1 } else { usize::MAX };
+        let prompts: Vec<Prompt> = decide::prompts(&look).into_iter().take(most).collect();
+        let (timeline, timeline_left_out) = timeline::story(&look, triggers.is_empty());
+        let (impact, impact_beside) = impact::tables(&look);
         let hits = rules::hits(findings);
         let actions = actions(findings, &hits);
         Review {
@@ -186,6 +218,7 @@ impl Review {
             scenario: run.scenario.clone(),
             title: run.title.clone(),
             hypothesis: run.hypothesis.clone(),
+            terms_evidence: look.cite(&look.terms_evidence()),
             of: run.of.clone(),
             owner: run.owner.clone(),
             tags: run.tags.clone(),
@@ -208,7 +241,10 @@ impl Review {
             not_judged: findings.probes.iter().filter(|p| !p.judged).map(|p| p.name.clone()).collect(),
             timeline,
             timeline_left_out,
-            impact: impact::tables(&look),
+            record: triggers.is_empty(),
+            triggers: triggers::line(&look, &triggers),
+            impact,
+            impact_beside,
             impact_facts: impact::facts(&look),
             blast: impact::blast(&look),
             watched: findings.scope.neighbours.len(),
@@ -220,8 +256,11 @@ impl Review {
             actions,
             hits,
             tries: limits::tries(&look),
+            lessons: lessons::lessons(&look),
+            questions: limits::questions(&look),
             limits: limits::lines(&look),
             earlier: past::runs(&look),
+            earlier_evidence: look.cite_some(findings.earlier_at, 1),
             appendix: appendix::appendix(&look),
             not_started: look.not_started(),
             cut_short: run.cut_short,

@@ -2,17 +2,19 @@
 
 use super::look::Look;
 use crate::{
-    analysis::{Bounded, ChartPoint, Distribution, FigureKind, ProbeFindings, UsageSeries},
-    event::{Guard, Limit, Metric, Phase},
+    analysis::{Bounded, ChartPoint, Distribution, FigureKind, ProbeFindings, UsageSeries, Value},
+    event::{EarlierRun, Guard, Limit, Metric, Phase},
     measure::Class,
     review::{
         charts::{
             Band, Bound, Mark, Scene, Size, Words,
+            budget::{self, Budget},
             latency::{self, Latency},
             outcomes::{self, Outcomes},
             percentiles::{self, Line},
             points::Series,
             resources::{self, Usage},
+            runs::{self, Dot},
         },
         quantity,
     },
@@ -29,6 +31,8 @@ pub struct Picture {
     pub title: String,
     /// What it shows, in a sentence or two.
     pub caption: String,
+    /// What it is drawn of: evidence ids.
+    pub evidence: Vec<String>,
     /// SVG, for a desk or paper.
     pub wide: String,
     /// SVG, for a telephone.
@@ -42,14 +46,27 @@ pub fn pictures(look: &Look<'_>) -> Vec<Picture> {
     let mut all = vec![latency_picture(look, main, &scene), outcomes_picture(look, main, &scene)];
     all.extend(super::lanes::picture_of(look, main, &scene));
     all.extend(percentiles_picture(main));
+    all.extend(budget_picture(look, main, &scene));
+    let requests = look.cite_some(look.requests_evidence(), 4);
+    for picture in &mut all {
+        picture.evidence.clone_from(&requests);
+    }
     all.extend(resources_picture(look, &scene));
+    all.extend(runs_picture(look));
     all
 }
 
 /// Draws both sizes.
 pub fn picture(id: &str, title: String, caption: String, draw: impl Fn(&Words, Size) -> String) -> Picture {
     let words = Words { id: id.into(), title: title.clone(), description: caption.clone() };
-    Picture { id: id.into(), wide: draw(&words, Size::Wide), narrow: draw(&words, Size::Narrow), title, caption }
+    Picture {
+        id: id.into(),
+        evidence: vec![],
+        wide: draw(&words, Size::Wide),
+        narrow: draw(&words, Size::Narrow),
+        title,
+        caption,
+    }
 }
 
 fn latency_picture(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Picture {
@@ -84,6 +101,71 @@ fn percentiles_picture(main: &ProbeFindings) -> Option<Picture> {
     (!lines.is_empty()).then(|| picture("fig-percentiles", title, caption, draw))
 }
 
+/// Only with an SLO.
+fn budget_picture(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Option<Picture> {
+    let slo = main.slo?;
+    let allowed = 1.0 - slo.objective.0;
+    let Ok(Value::Share(consumed)) = look.figure(FigureKind::BudgetConsumed)?.value else { return None };
+    let Ok(Value::Factor(peak)) = look.figure(FigureKind::PeakBurnRate)?.value else { return None };
+    let slo = format!("{} over {}", slo.objective, slo.period);
+    let data = Budget { burn: burn(look, &main.chart, allowed), peak, consumed, slo };
+    let title = format!("Burn rate and error budget of {}, as if in production", main.name);
+    let draw = |words: &Words, size| budget::draw(words, scene, size, &data);
+    (allowed > 0.0).then(|| picture("fig-budget", title, budget::caption(&data), draw))
+}
+
+/// Of each point, the error ratio of the minute that ends with it, divided by what is allowed.
+fn burn(look: &Look<'_>, points: &[ChartPoint], allowed: f64) -> Series {
+    let mut first = 0;
+    let at = |(i, point): (usize, &ChartPoint)| {
+        while points[first].from.saturating_add(MINUTE) < point.to {
+            first += 1;
+        }
+        let minute = &points[first.min(i)..=i];
+        let offered: u64 = minute.iter().map(|p| u64::from(p.offered)).sum();
+        let ok: u64 = minute.iter().map(|p| u64::from(p.by_class[Class::Ok as usize])).sum();
+        let ratio = if offered == 0 { f64::NAN } else { offered.saturating_sub(ok) as f64 / offered as f64 };
+        (look.seconds(point.to), ratio / allowed)
+    };
+    points.iter().enumerate().map(at).collect()
+}
+
+/// The id of the chart that stands beside the earlier runs.
+const RUNS: &str = "fig-runs";
+
+fn runs_picture(look: &Look<'_>) -> Option<Picture> {
+    let (run, earlier) = (&look.findings.run, &look.findings.earlier);
+    let last = earlier.first().filter(|_| !look.not_started())?;
+    let day = |at: jiff::Timestamp| at.to_zoned(jiff::tz::TimeZone::UTC).strftime("%m-%d").to_string();
+    let dot = |(i, one): (usize, &EarlierRun)| Dot {
+        day: day(one.started),
+        recover: one.recover_ns,
+        held: one.word.starts_with("HELD"),
+        changed: earlier.get(i + 1).is_some_and(|before| differs(before, one)),
+    };
+    let mut dots: Vec<Dot> = earlier.iter().enumerate().map(dot).rev().collect();
+    dots.push(Dot {
+        day: day(run.started),
+        recover: look.time(FigureKind::TimeToRecover),
+        held: look.findings.verdict.word.to_string().starts_with("HELD"),
+        changed: !super::past::changes(look, last).is_empty(),
+    });
+    let caption = runs::caption(&dots);
+    let drawn = picture(RUNS, "This scenario, run by run".into(), caption, |words: &Words, size| {
+        runs::draw(words, size, &dots)
+    });
+    Some(Picture { evidence: look.cite_some(look.findings.earlier_at, 1), ..drawn })
+}
+
+/// Whether two runs, one after the other, were of different versions.
+fn differs(before: &EarlierRun, after: &EarlierRun) -> bool {
+    let git = before.git.is_some() && after.git.is_some() && before.git != after.git;
+    git || before.images.iter().any(|(name, image)| after.images.get(name).is_some_and(|now| now != image))
+}
+
+/// Nanoseconds.
+const MINUTE: u64 = 60_000_000_000;
+
 /// How many containers have room.
 const CONTAINERS: usize = 6;
 
@@ -99,7 +181,8 @@ fn resources_picture(look: &Look<'_>, scene: &Scene) -> Option<Picture> {
     let more = if left_out > 0 { format!(" {left_out} more containers are not drawn.") } else { String::new() };
     let caption = format!("{}. CPU is filled, memory is a line, each against its own maximum.{more}", words.join("; "));
     let draw = |words: &Words, size| resources::draw(words, scene, size, &containers);
-    Some(picture("fig-resources", "CPU and memory of containers".into(), caption, draw))
+    let evidence = look.cite_some(look.findings.usage.iter().flat_map(|used| used.evidence), 1);
+    Some(Picture { evidence, ..picture("fig-resources", "CPU and memory of containers".into(), caption, draw) })
 }
 
 fn usage(look: &Look<'_>, series: &UsageSeries) -> Usage {

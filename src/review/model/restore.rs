@@ -1,8 +1,11 @@
 //! How service came back: by itself, after the removal, or not; and who did what.
 
-use super::look::{Look, list};
+use super::{
+    Told,
+    look::{Look, list},
+};
 use crate::{
-    analysis::{Cleanup, FaultFindings, FigureKind, Happening, Source, Value},
+    analysis::{Cleanup, EvidenceId, FaultFindings, FigureKind, Happening, Source, Value},
     event::{NoteKind, UndoReason},
     review::quantity,
 };
@@ -60,15 +63,23 @@ pub fn undone(look: &Look<'_>) -> String {
 }
 
 /// Who and what restored service, and what is known of detection and response.
-pub fn lines(look: &Look<'_>) -> Vec<String> {
-    let mut lines = vec![ending(look)];
-    lines.extend(look.findings.faults.iter().filter_map(|f| removal(look, f)));
+pub fn lines(look: &Look<'_>) -> Vec<Told> {
+    let mut lines = vec![look.told(ending(look), evidence(look))];
+    let removed = |fault: &FaultFindings| Some(look.told(removal(look, fault)?, fault.evidence.iter().copied()));
+    lines.extend(look.findings.faults.iter().filter_map(removed));
     lines.extend(engine_acts(look));
     if look.findings.terms.detect.is_none() {
-        lines.push(super::detection::sentence(look));
+        lines.push(look.told(super::detection::sentence(look), vec![]));
     }
-    lines.push(response(look));
+    lines.push(look.told(response(look), look.findings.notes.iter().map(|note| note.evidence)));
     lines
+}
+
+/// Where the end of the impact shows, and the removal of the faults.
+pub fn evidence(look: &Look<'_>) -> Vec<EvidenceId> {
+    let impact = look.main().and_then(|main| main.impact.as_ref()).map(|impact| impact.evidence.clone());
+    let removed = look.findings.faults.iter().flat_map(|f| f.evidence.last().copied());
+    impact.unwrap_or_default().into_iter().take(2).chain(removed).collect()
 }
 
 /// How one fault was ended.
@@ -116,16 +127,15 @@ fn came_back(look: &Look<'_>, fault: &FaultFindings, by: &str) -> String {
 }
 
 /// Starts and restarts that the engine saw on targets outside of our own operations.
-fn engine_acts(look: &Look<'_>) -> Option<String> {
-    let ours: Vec<String> = look
-        .findings
-        .blast
-        .iter()
-        .filter(|n| n.starts > 0 && look.findings.scope.targets.values().flatten().any(|c| c.name == n.container))
-        .map(|n| format!("{} ({})", n.container, quantity::plural(n.starts.into(), "start", "starts")))
-        .collect();
-    let names = list(&ours, 5);
-    (!ours.is_empty()).then(|| format!("Started outside of the runner's operations: {names}."))
+fn engine_acts(look: &Look<'_>) -> Option<Told> {
+    let targets = || look.findings.scope.targets.values().flatten();
+    let started: Vec<_> =
+        look.findings.blast.iter().filter(|n| n.starts > 0 && targets().any(|c| c.name == n.container)).collect();
+    let names =
+        started.iter().map(|n| format!("{} ({})", n.container, quantity::plural(n.starts.into(), "start", "starts")));
+    let names = list(&names.collect::<Vec<_>>(), 5);
+    let evidence = started.iter().flat_map(|n| n.evidence.iter().copied());
+    (!started.is_empty()).then(|| look.told(format!("Started outside of the runner's operations: {names}."), evidence))
 }
 
 /// What people said while it went on.

@@ -7,7 +7,7 @@ use super::{
     verdict::{capital, containers_of, end_of_sentence},
 };
 use crate::{
-    analysis::{FaultFindings, FigureKind, PhaseStats, ProbeFindings, RunOutcome, Value},
+    analysis::{EvidenceId, FaultFindings, FigureKind, PhaseStats, ProbeFindings, RunOutcome, Value},
     event::Phase,
     measure::ProbeId,
     review::quantity,
@@ -17,16 +17,34 @@ use crate::{
 pub fn three(look: &Look<'_>) -> Vec<Sentence> {
     if let RunOutcome::NotStarted(_) = &look.findings.verdict.run {
         return vec![
-            Sentence { lead: "What we did", text: prepared(look) },
-            Sentence { lead: "What users of the probe saw", text: before_zero(look) },
-            Sentence { lead: "How it ended", text: "No fault was injected, so there was nothing to undo.".into() },
+            told(look, "What we did", prepared(look), look.terms_evidence()),
+            told(look, "What users of the probe saw", before_zero(look), tried(look)),
+            told(look, "How it ended", "No fault was injected, so there was nothing to undo.".into(), vec![]),
         ];
     }
     vec![
-        Sentence { lead: "What we did", text: did(look) },
-        Sentence { lead: "What users of the probe saw", text: saw(look) },
-        Sentence { lead: "How it ended", text: ended(look) },
+        told(look, "What we did", did(look), [look.faults_evidence(), look.terms_evidence()].concat()),
+        told(look, "What users of the probe saw", saw(look), seen_in(look)),
+        told(look, "How it ended", ended(look), restore::evidence(look)),
     ]
+}
+
+fn told(look: &Look<'_>, lead: &'static str, text: String, evidence: Vec<EvidenceId>) -> Sentence {
+    Sentence { lead, text, evidence: look.cite_some(evidence, 4) }
+}
+
+/// The tries of the gate.
+fn tried(look: &Look<'_>) -> Vec<EvidenceId> {
+    look.findings.baseline_tries.iter().map(|t| t.evidence).collect()
+}
+
+/// Requests and impact of the main probe, then of the others that saw any.
+fn seen_in(look: &Look<'_>) -> Vec<EvidenceId> {
+    let impacts = look.findings.probes.iter().filter_map(|probe| probe.impact.as_ref());
+    let impacts = impacts.flat_map(|impact| impact.evidence.iter().copied());
+    let failed = look.figure(FigureKind::RequestsFailed).map(|f| f.evidence.clone()).unwrap_or_default();
+    let baseline = look.main_phase(Phase::Baseline).map(|stats| stats.evidence.clone()).unwrap_or_default();
+    impacts.take(2).chain(failed).chain(baseline).collect()
 }
 
 fn prepared(look: &Look<'_>) -> String {

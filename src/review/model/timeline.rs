@@ -38,9 +38,10 @@ pub struct Row {
 }
 
 /// The story, and how many rows it leaves to the full log.
-pub fn story(look: &Look<'_>) -> (Vec<Row>, usize) {
+/// Of a record, only the milestones.
+pub fn story(look: &Look<'_>, record: bool) -> (Vec<Row>, usize) {
     let all = &look.findings.timeline;
-    let told: Vec<&TimelineRow> = all.iter().filter(|r| tells(r)).collect();
+    let told: Vec<&TimelineRow> = all.iter().filter(|r| tells(r) && (r.milestone || !record)).collect();
     let milestones = told.iter().filter(|r| r.milestone).count();
     // When there is too much, the milestones stay and as many of the others as fit.
     let mut others = STORY.saturating_sub(milestones);
@@ -81,14 +82,26 @@ pub fn full(look: &Look<'_>) -> Vec<Row> {
 fn tells(row: &TimelineRow) -> bool {
     let quiet = matches!(
         row.what,
-        Happening::TargetsChosen(_) | Happening::LoadStarted | Happening::FaultChecked { proven: true, .. }
+        Happening::RunStarted
+            | Happening::TargetsChosen(_)
+            | Happening::LoadStarted
+            | Happening::PhaseStarted(_)
+            | Happening::FaultChecked { proven: true, .. }
+            | Happening::UndoChecked { proven: true, .. }
     );
-    row.milestone || !quiet && !matches!(&row.what, Happening::ContainerChanged { action, .. } if routine(action))
+    let routine = match &row.what {
+        Happening::ContainerChanged { action, target, .. } => routine(action, *target),
+        Happening::CleanedUp { left } => left.is_empty(),
+        _ => false,
+    };
+    row.milestone || !quiet && !routine
 }
 
 /// What the engine reports of our own doing, or all the time.
-fn routine(action: &str) -> bool {
-    ["exec_", "top", "attach", "resize", "archive", "export", "rename", "update"].iter().any(|a| action.starts_with(a))
+fn routine(action: &str, target: bool) -> bool {
+    let noise = ["exec_", "top", "attach", "resize", "archive", "export", "rename", "update"];
+    let echo = target && matches!(action, "pause" | "unpause" | "kill" | "stop" | "restart");
+    echo || noise.iter().any(|a| action.starts_with(a))
 }
 
 fn row(look: &Look<'_>, entry: &TimelineRow) -> Row {

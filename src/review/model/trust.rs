@@ -1,10 +1,13 @@
 //! Two lines above the fold: how far to trust the figures, and what they are about.
 
-use super::look::{Look, list};
+use super::{
+    Told,
+    look::{Look, list},
+};
 use crate::{event::Phase, review::quantity};
 
 /// N, lateness, proof, unknown share, baseline tries.
-pub fn trust(look: &Look<'_>) -> String {
+pub fn trust(look: &Look<'_>) -> Told {
     let mut parts = Vec::new();
     if let Some(main) = look.main() {
         let judged = || main.phases.iter();
@@ -25,7 +28,9 @@ pub fn trust(look: &Look<'_>) -> String {
         let met = if look.findings.baseline_tries.last().is_some_and(|t| t.met) { "met" } else { "not met" };
         parts.push(format!("baseline {met} at try {tries} of 3"));
     }
-    format!("{}.", parts.join("; "))
+    let tries = look.findings.baseline_tries.iter().map(|t| t.evidence);
+    let evidence = look.requests_evidence().into_iter().chain(look.faults_evidence()).chain(tries);
+    Told { text: format!("{}.", parts.join("; ")), evidence: look.cite_some(evidence, 6) }
 }
 
 fn proof(look: &Look<'_>) -> String {
@@ -47,7 +52,7 @@ fn proof(look: &Look<'_>) -> String {
 }
 
 /// Environment, targets, load, and what came of it last time.
-pub fn scope(look: &Look<'_>) -> String {
+pub fn scope(look: &Look<'_>) -> Told {
     let findings = look.findings;
     let mut parts = Vec::new();
     match &findings.run.engine {
@@ -73,7 +78,9 @@ pub fn scope(look: &Look<'_>) -> String {
         let n = during.map(|n| format!(", {} during the fault", quantity::plural(n, "request", "requests")));
         parts.push(format!("load {} at {}{}", main.name, main.rate, n.unwrap_or_default()));
     }
-    format!("{}. {}", parts.join("; "), last_time(look))
+    let sent = look.main_phase(Phase::During).map(|during| during.evidence.clone()).unwrap_or_default();
+    let evidence = findings.scope.evidence.into_iter().chain(look.terms_evidence()).chain(sent);
+    look.told(format!("{}. {}", parts.join("; "), last_time(look)), evidence)
 }
 
 fn last_time(look: &Look<'_>) -> String {

@@ -1,8 +1,11 @@
 //! The banner: verdict word, why, and what to do if something may be left behind.
 
-use super::look::{Look, list, phase_name};
+use super::{
+    Told,
+    look::{Look, list, phase_name},
+};
 use crate::{
-    analysis::{Bounded, Cleanup, Criterion, CriterionStatus, Hypothesis, RunOutcome, Why, Word},
+    analysis::{Bounded, Cleanup, Criterion, CriterionStatus, Happening, Hypothesis, Reason, RunOutcome, Why, Word},
     event::{NotStarted, Phase},
     review::{people::Standing, quantity},
 };
@@ -18,8 +21,10 @@ pub struct Banner {
     pub tone: &'static str,
     /// The weightiest reason, in a sentence.
     pub why: String,
+    /// Where that shows: evidence ids.
+    pub evidence: Vec<String>,
     /// Further reasons.
-    pub more: Vec<String>,
+    pub more: Vec<Told>,
     /// `DRAFT - generated, not reviewed`.
     pub status: String,
     /// The exit code.
@@ -32,13 +37,17 @@ pub struct Banner {
 pub fn banner(look: &Look<'_>) -> Banner {
     let verdict = &look.findings.verdict;
     let mut reasons = reasons(look);
-    let first =
-        headline(look).unwrap_or_else(|| if reasons.is_empty() { plain_reason(look) } else { reasons.remove(0) });
+    let first = match headline(look) {
+        Some(headline) => headline,
+        None if reasons.is_empty() => plain_reason(look),
+        None => reasons.remove(0),
+    };
     let (cleanup, run, hypothesis) = fact_words(look.findings);
     Banner {
         word: word(look),
         tone: tone(verdict.word),
-        why: first,
+        why: first.text,
+        evidence: first.evidence,
         more: reasons,
         status: Standing::of(look.findings).words(),
         code: verdict.code,
@@ -47,10 +56,11 @@ pub fn banner(look: &Look<'_>) -> Banner {
 }
 
 /// Every reason in a sentence; criteria that could not be judged share one, for they follow from the others.
-fn reasons(look: &Look<'_>) -> Vec<String> {
+fn reasons(look: &Look<'_>) -> Vec<Told> {
     let all = &look.findings.verdict.reasons;
     let unjudged = |w: &Why| matches!(w, Why::Unjudged(_));
-    let mut told: Vec<String> = all.iter().filter(|r| !unjudged(&r.why)).map(|r| why(look, &r.why)).collect();
+    let reason = |r: &Reason| look.told(why(look, &r.why), r.evidence.iter().copied());
+    let mut told: Vec<Told> = all.iter().filter(|r| !unjudged(&r.why)).map(reason).collect();
     told.dedup();
     let names = all.iter().filter_map(|r| match r.why {
         Why::Unjudged(i) => Some(criterion_name(look, look.findings.criteria.get(i)?)),
@@ -58,7 +68,7 @@ fn reasons(look: &Look<'_>) -> Vec<String> {
     });
     let names: Vec<String> = names.collect();
     if !names.is_empty() {
-        told.push(format!("Not judged: {}.", list(&names, 3)));
+        told.push(look.told(format!("Not judged: {}.", list(&names, 3)), vec![]));
     }
     told
 }
@@ -79,20 +89,26 @@ fn tone(word: Word) -> &'static str {
 }
 
 /// What the run itself came to, where that is the news.
-fn headline(look: &Look<'_>) -> Option<String> {
+fn headline(look: &Look<'_>) -> Option<Told> {
     let findings = look.findings;
     match (&findings.verdict.word, &findings.verdict.run) {
-        (Word::NotStarted, RunOutcome::NotStarted(why)) => Some(not_started(why)),
+        (Word::NotStarted, RunOutcome::NotStarted(why)) => {
+            let row = findings.timeline.iter().find(|row| matches!(row.what, Happening::NotStarted(_)));
+            Some(look.told(not_started(why), row.map(|row| row.evidence.clone()).unwrap_or_default()))
+        }
         (Word::Halted, RunOutcome::Halted(trip)) => {
             let trip = findings.guards.get(*trip)?;
-            Some(format!(
+            let text = format!(
                 "The guard {} halted the drill at {}: {}.",
                 trip.condition,
                 look.moment(trip.at),
                 end_of_sentence(&trip.measured)
-            ))
+            );
+            Some(look.told(text, [trip.evidence]))
         }
-        (Word::Stopped, RunOutcome::Stopped(by)) => Some(format!("The drill was stopped by {by}; faults were undone.")),
+        (Word::Stopped, RunOutcome::Stopped(by)) => {
+            Some(look.told(format!("The drill was stopped by {by}; faults were undone."), vec![]))
+        }
         _ => None,
     }
 }
@@ -117,19 +133,20 @@ pub fn end_of_sentence(text: &str) -> &str {
 }
 
 /// There was no reason to give: all is plainly well.
-fn plain_reason(look: &Look<'_>) -> String {
+fn plain_reason(look: &Look<'_>) -> Told {
     let findings = look.findings;
     let judged = findings.criteria.iter().filter(|c| c.status == CriterionStatus::Met).count();
     let all = quantity::plural(judged as u64, "criterion was", "criteria were");
     if findings.verdict.no_impact {
-        return format!("{all} met; no impact was observed at this load.");
+        return look.told(format!("{all} met; no impact was observed at this load."), look.requests_evidence());
     }
     match findings.verdict.smallest_margin {
         Some((margin, at)) => {
             let closest = findings.criteria.get(at).map(|c| criterion_name(look, c)).unwrap_or_default();
-            format!("{all} met; the smallest margin is {} ({closest}).", quantity::margin(margin))
+            let evidence = findings.criteria.get(at).map(|c| c.evidence.clone()).unwrap_or_default();
+            look.told(format!("{all} met; the smallest margin is {} ({closest}).", quantity::margin(margin)), evidence)
         }
-        None => format!("{all} met."),
+        None => look.told(format!("{all} met."), look.requests_evidence()),
     }
 }
 

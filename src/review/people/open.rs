@@ -175,7 +175,7 @@ mod tests {
     fn answers_are_found_below_their_question() {
         assert_eq!(answer(REVIEW, "Detection"), None);
         assert_eq!(answer(REVIEW, "Margin").as_deref(), Some("20 %,\nas agreed."));
-        let ask = |about, text: &str| Prompt { about, text: text.into(), minutes: 1, answer: None };
+        let ask = |about, text: &str| Prompt { about, text: text.into(), minutes: 1, evidence: vec![], answer: None };
         let asked =
             [ask("Detection", "What did you see?"), ask("Margin", "What room?"), ask("History", "What changed?")];
         let open: Vec<_> = prompts(REVIEW, &asked).into_iter().map(|p| (p.about, p.line)).collect();
