@@ -238,7 +238,7 @@ fn junit_tells_failures_from_errors_and_skips_nothing() {
     assert_eq!(count(&sample::cut_short(), "<error"), 4, "three not reached and the verdict");
     let runs: Vec<_> = endings().map(|(_, f)| (Review::of(&f), f)).collect();
     let series = review::junit::series(runs.iter().map(|(r, f)| (f, r)));
-    assert_eq!(series.matches("<testsuite ").count(), 7);
+    assert_eq!(series.matches("<testsuite ").count(), 8);
     assert!(series.contains("skipped=\"0\"") && !series.contains("<skipped"));
 }
 

@@ -128,11 +128,13 @@ fn silent_alert(look: &Look<'_>) -> Option<Prompt> {
     let Bounded::AlertFires { alert, .. } = &silent.what else { return None };
     let at = silent.window.map(|(_, to)| format!("By {} ", look.moment(to))).unwrap_or_default();
     ask(
+        look,
         "Detection",
         2,
         format!(
             "{at}alert {alert} was expected and had not fired. What did tell of the fault then, and what does its rule look at?"
         ),
+        look.faults_evidence(),
     )
 }
 

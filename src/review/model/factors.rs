@@ -1,10 +1,7 @@
 //! What contributed to what was seen: candidates, never one cause alone.
 
 use super::look::Look;
-use crate::review::{
-    action::Aim,
-    rules::{RuleHit, VISIBLE},
-};
+use crate::review::{action::Aim, rules::RuleHit};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -30,5 +27,5 @@ pub fn factors(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Factor> {
         test: hit.test.clone(),
         evidence: look.cite(&hit.evidence),
     };
-    contributed.take(VISIBLE).map(one).collect()
+    contributed.take(8).map(one).collect()
 }
