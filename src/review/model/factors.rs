@@ -27,5 +27,5 @@ pub fn factors(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Factor> {
         test: hit.test.clone(),
         evidence: look.cite(&hit.evidence),
     };
-    contributed.take(8).map(one).collect()
+    contributed.take(3).map(one).collect()
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many rows the story has at most.
-const STORY: usize = 40;
+const STORY: usize = 14;
 
 /// How many rows of the full log are shown at its beginning and at its end.
 const FIRST: usize = 4_000;

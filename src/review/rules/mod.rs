@@ -25,7 +25,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use std::collections::BTreeSet;
 
 /// How many candidate actions are shown; the rest is folded away, and so is what broke no promise.
-pub const VISIBLE: usize = 3;
+pub const VISIBLE: usize = 2;
 
 /// One rule.
 pub struct Rule {
