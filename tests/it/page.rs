@@ -37,6 +37,20 @@ fn browse(page: &Path, arguments: &[String]) -> String {
 /// Asks the laid-out page, at this width, for the value of some JavaScript. The page itself forbids scripts, so the
 /// question is put into a copy without that rule; a window is never narrower than 500 pixels, so it goes into a frame.
 pub fn ask(html: &str, width: u32, question: &str) -> String {
+    ask_in(html, width, Scheme::Light, question)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Scheme {
+    Dark,
+    Light,
+}
+
+fn scheme(scheme: Scheme) -> String {
+    format!("--blink-settings=preferredColorScheme={}", scheme as u8)
+}
+
+fn ask_in(html: &str, width: u32, colours: Scheme, question: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
     let rule = Regex::new(r#"<meta http-equiv="Content-Security-Policy"[^>]*>"#).unwrap();
@@ -45,7 +59,7 @@ pub fn ask(html: &str, width: u32, question: &str) -> String {
     let style = format!("width: {width}px; height: 900px; border: 0");
     fs::write(&page, format!("<!doctype html><html><body><iframe style=\"{style}\" srcdoc=\"{inner}\"></iframe>"))
         .unwrap();
-    let dom = browse(&page, &["--dump-dom".into(), "--window-size=1400,900".into()]);
+    let dom = browse(&page, &["--dump-dom".into(), "--window-size=1400,900".into(), scheme(colours)]);
     let answer = Regex::new(r#"<html[^>]* data-answer="([^"]*)""#).unwrap();
     answer.captures(&dom).expect("the script ran")[1].to_owned()
 }
@@ -73,13 +87,13 @@ fn pictures_of_it_are_not_empty() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.html");
     fs::write(&page, html(&sample::violated())).unwrap();
-    let shoot = |name: &str, scheme: &str| {
+    let shoot = |name: &str, colours: Scheme| {
         let file = folder.path().join(name);
-        let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
-        browse(&page, &[format!("--screenshot={}", file.display()), "--window-size=1200,2000".into(), scheme]);
+        let size = "--window-size=1200,2000".into();
+        browse(&page, &[format!("--screenshot={}", file.display()), size, scheme(colours)]);
         fs::read(file).unwrap()
     };
-    let (light, dark) = (shoot("light.png", "1"), shoot("dark.png", "0"));
+    let (light, dark) = (shoot("light.png", Scheme::Light), shoot("dark.png", Scheme::Dark));
     assert!(light.len() > 50_000 && dark.len() > 50_000, "{} and {} bytes", light.len(), dark.len());
     assert!(light != dark, "dark is another picture");
     let file = folder.path().join("paper.pdf");
@@ -111,6 +125,74 @@ fn links_lead_somewhere_and_nothing_leads_out() {
         }
         assert!(all("src").is_empty() && !html.contains("@import"), "{name}: something is loaded");
         assert!(urls.captures_iter(&html).all(|c| c[1].starts_with('#')), "{name}: something is loaded");
+    }
+}
+
+/// What a screen reader needs, asked of the laid-out page: a language, one main part, names for pictures, tables, links
+/// and fields, heads for columns, and no order of focus but the page's own.
+const NAMELESS: &str = r"(() => {
+  const named = e => (e.getAttribute('aria-label') || e.title || '').trim()
+    || (e.getAttribute('aria-labelledby') || '').split(' ').map(id => document.getElementById(id)?.textContent ?? '').join('').trim();
+  const all = selector => [...document.querySelectorAll(selector)];
+  const tell = e => e.outerHTML.slice(0, 90);
+  const wrong = [];
+  if (!document.documentElement.lang) wrong.push('no language');
+  if (!document.title.trim()) wrong.push('no title');
+  if (all('main').length != 1) wrong.push(all('main').length + ' main parts');
+  for (const e of all('svg[role=img]')) if (!named(e) && !e.querySelector('title')) wrong.push('picture: ' + tell(e));
+  for (const e of all('svg:not([role=img]):not([aria-hidden=true])')) wrong.push('neither picture nor hidden: ' + tell(e));
+  for (const e of all('table')) if (!e.caption && !named(e)) wrong.push('table: ' + tell(e));
+  for (const e of all('table')) if (!e.querySelector('th')) wrong.push('no heads: ' + tell(e));
+  for (const e of all('th')) if (!e.scope) wrong.push('a head of what: ' + tell(e));
+  for (const e of all('a[href], button, summary')) if (!e.textContent.trim() && !named(e)) wrong.push('no name: ' + tell(e));
+  for (const e of all('input, select, textarea')) if (!e.labels.length && !named(e)) wrong.push('no label: ' + tell(e));
+  for (const e of all('[tabindex]')) if (e.tabIndex > 0) wrong.push('order of focus: ' + tell(e));
+  for (const e of all('img')) if (!e.hasAttribute('alt')) wrong.push('no alt: ' + tell(e));
+  return wrong.slice(0, 5).join(' | ');
+})()";
+
+/// Every text against the ground that is really behind it, as WCAG 2.1 AA wants it: 4.5, or 3 for large letters.
+const FAINT: &str = r"(() => {
+  const read = c => { const n = c.match(/[\d.]+/g).map(Number); return { rgb: n.slice(0, 3), a: n.length > 3 ? n[3] : 1 } };
+  const over = (top, under) => top.rgb.map((v, i) => v * top.a + under[i] * (1 - top.a));
+  const ground = e => {
+    const layers = [];
+    for (let at = e; at; at = at.parentElement) layers.push(read(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
+  };
+  const drawn = text => {
+    text.scrollIntoView();
+    const box = text.getBoundingClientRect(), below = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    const shapes = below.filter(e => e.closest('svg') && /^(rect|path)$/.test(e.tagName) && getComputedStyle(e).fill.startsWith('rgb'));
+    const layer = e => { const c = read(getComputedStyle(e).fill); return { ...c, a: c.a * getComputedStyle(e).fillOpacity } };
+    return shapes.reverse().reduce((under, e) => over(layer(e), under), ground(text.closest('svg')));
+  };
+  const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), faint = [];
+  for (let node; node = walker.nextNode();) {
+    const e = node.parentElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
+    if (!node.data.trim() || e.closest('script, style, title, [aria-hidden=true]') || !box.width || style.visibility == 'hidden') continue;
+    const under = e.closest('svg') ? drawn(e) : ground(e), ink = over(read(e.closest('svg') ? style.fill : style.color), under);
+    const [low, high] = [light(ink), light(under)].sort((a, b) => a - b), contrast = (high + .05) / (low + .05);
+    const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+    if (contrast < (large ? 3 : 4.5)) faint.push(contrast.toFixed(2) + ' ' + node.data.trim().slice(0, 40));
+  }
+  return faint.slice(0, 5).join(' | ');
+})()";
+
+#[test]
+fn a_screen_reader_finds_names_for_everything() {
+    for (name, findings) in sample::all().into_iter().filter(|(name, _)| ["violated", "not-started"].contains(name)) {
+        assert_eq!(ask(&html(&findings), 1200, NAMELESS), "", "{name}");
+    }
+}
+
+#[test]
+fn no_text_is_faint_in_either_scheme() {
+    let page = html(&sample::violated());
+    for colours in [Scheme::Light, Scheme::Dark] {
+        assert_eq!(ask_in(&page, 1200, colours, FAINT), "", "{colours:?}");
     }
 }
 
