@@ -151,7 +151,8 @@ const NAMELESS: &str = r"(() => {
   return wrong.slice(0, 5).join(' | ');
 })()";
 
-/// Every text against the ground that is really behind it, as WCAG 2.1 AA wants it: 4.5, or 3 for large letters.
+/// Every text outside drawings against the ground that is really behind it, as WCAG 2.1 AA wants it: 4.5, or 3 for large
+/// letters.
 const FAINT: &str = r"(() => {
   const read = c => { const n = c.match(/[\d.]+/g).map(Number); return { rgb: n.slice(0, 3), a: n.length > 3 ? n[3] : 1 } };
   const over = (top, under) => top.rgb.map((v, i) => v * top.a + under[i] * (1 - top.a));
@@ -160,20 +161,13 @@ const FAINT: &str = r"(() => {
     for (let at = e; at; at = at.parentElement) layers.push(read(getComputedStyle(at).backgroundColor));
     return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
   };
-  const drawn = text => {
-    text.scrollIntoView();
-    const box = text.getBoundingClientRect(), below = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-    const shapes = below.filter(e => e.closest('svg') && /^(rect|path)$/.test(e.tagName) && getComputedStyle(e).fill.startsWith('rgb'));
-    const layer = e => { const c = read(getComputedStyle(e).fill); return { ...c, a: c.a * getComputedStyle(e).fillOpacity } };
-    return shapes.reverse().reduce((under, e) => over(layer(e), under), ground(text.closest('svg')));
-  };
   const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
     return .2126 * r + .7152 * g + .0722 * b };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), faint = [];
   for (let node; node = walker.nextNode();) {
     const e = node.parentElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
-    if (!node.data.trim() || e.closest('script, style, title, [aria-hidden=true]') || !box.width || style.visibility == 'hidden') continue;
-    const under = e.closest('svg') ? drawn(e) : ground(e), ink = over(read(e.closest('svg') ? style.fill : style.color), under);
+    if (!node.data.trim() || e.closest('script, style, svg, [aria-hidden=true]') || !box.width || style.visibility == 'hidden') continue;
+    const under = ground(e), ink = over(read(style.color), under);
     const [low, high] = [light(ink), light(under)].sort((a, b) => a - b), contrast = (high + .05) / (low + .05);
     const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
     if (contrast < (large ? 3 : 4.5)) faint.push(contrast.toFixed(2) + ' ' + node.data.trim().slice(0, 40));
