@@ -39,7 +39,7 @@ check:
 	$(CARGO) clippy --locked --quiet --all-targets -- -D warnings
 
 # Drills whose figures are judged closely want the machine to themselves: they come last, one after the other.
-ALONE := demo:: stack:: truth:: truth_outage:: rebuild:: load::a_frozen_server_is_told_as_it_was
+ALONE := demo:: alerts:: stack:: truth:: truth_outage:: rebuild:: load::a_frozen_server_is_told_as_it_was
 
 test:
 	@bash .ci/ready build docker

@@ -14,6 +14,7 @@ mod explain;
 mod followup;
 mod history;
 mod idle;
+mod init;
 mod keeper;
 mod lint;
 mod live;
@@ -88,6 +89,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 enum Verb {
     /// Run scenarios: break, measure, undo, and write the review.
     Run(run::Run),
+    /// Draft a first scenario from what runs in Docker, and from a few seconds of measuring.
+    Init(init::Init),
     /// Print what would be done, to which containers, with every undo; touches nothing.
     Plan(plan::Plan),
     /// Check scenario files without Docker; all errors at once.
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Run(verb) => verb.run(&global),
         Verb::Plan(verb) => verb.run(&global),
+        Verb::Init(verb) => verb.run(&global),
         Verb::Validate(verb) => verb.run(&global),
         Verb::Review(verb) => verb.run(&global),
         Verb::Explain(verb) => verb.run(&global),

@@ -16,6 +16,7 @@ mod faults;
 mod fuzz;
 mod history;
 mod hour;
+mod init;
 mod keeper;
 mod lint;
 mod load;

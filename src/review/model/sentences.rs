@@ -145,8 +145,7 @@ fn failures(look: &Look<'_>, name: &str, during: &PhaseStats) -> String {
     if failed == 0 {
         return format!("{}: none of {} requests failed{window}", capital(name), quantity::count(offered));
     }
-    let verb = if failed == 1 { "request failed" } else { "requests failed" };
-    format!("{}: {} {verb}{window}", capital(name), quantity::part(failed, offered))
+    format!("{}: {} requests failed{window}", capital(name), quantity::part(failed, offered))
 }
 
 fn latency(baseline: Option<&PhaseStats>, during: &PhaseStats) -> String {
