@@ -103,7 +103,7 @@ pub async fn measured(system: &System, length: Span, say: &impl Fn(String)) -> a
     let (service, port) = doors[0];
     let entry = found.unwrap_or_else(|| Entry::at(service, Ask::Tcp { address: format!("{}", socket(port)) }));
     say(format!("measuring {entry}: {} requests in {length}", (RATE * length.ns() as f64 / 1e9).round()));
-    let tally = send(vec![probe(work(&entry.ask), RATE)], length).await?.remove(&0).unwrap_or_else(Tally::new);
+    let tally = send(vec![probe(work(&entry.ask), RATE)], length).await?.remove(&0).unwrap_or_default();
     let errors = tally.error_share().unwrap_or(1.0);
     let Some(p90) = tally.response(0.9).filter(|_| errors < 0.5) else {
         bail!("{entry} answered {} of {} requests badly; is the system up?", tally.failed(), tally.ended());
@@ -189,7 +189,7 @@ async fn send(probes: Vec<ProbePlan>, length: Span) -> anyhow::Result<BTreeMap<u
     let counting = async {
         let mut tallies: BTreeMap<u16, Tally> = BTreeMap::new();
         while let Some(slice) = slices.recv().await {
-            let tally = tallies.entry(slice.probe).or_insert_with(Tally::new);
+            let tally = tallies.entry(slice.probe).or_default();
             slice.samples.iter().for_each(|sample| tally.add(sample));
         }
         tallies
@@ -197,7 +197,8 @@ async fn send(probes: Vec<ProbePlan>, length: Span) -> anyhow::Result<BTreeMap<u
     let (stopped, tallies) = tokio::join!(stopping, counting);
     let written = writer.finish();
     let _ = std::fs::remove_file(&scratch);
-    (stopped?, written?);
+    stopped?;
+    written?;
     Ok(tallies)
 }
 
