@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{
     container::{Containers, docker},
+    review,
     units::Span,
 };
 use anyhow::{Context, bail};
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -60,9 +60,7 @@ impl Init {
         if self.length > LONGEST {
             bail!("--for {}: at most {LONGEST}", self.length);
         }
-        if self.file.exists() && !self.force {
-            bail!("{} is there already; --force replaces it, or name another file", self.file.display());
-        }
+        self.never_over()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (text, entry) = match runtime.block_on(self.drafted(global)) {
             Ok(drafted) => drafted,
@@ -71,9 +69,25 @@ impl Init {
                 return Ok(Exit::CouldNotRun);
             }
         };
-        put(&self.file, &text, self.force).with_context(|| format!("cannot write {}", self.file.display()))?;
+        // Measuring takes a while: it may have come meanwhile.
+        self.never_over()?;
+        self.write(&text).with_context(|| format!("cannot write {}", self.file.display()))?;
         self.tell(&entry, global);
         Ok(Exit::Held)
+    }
+
+    fn never_over(&self) -> anyhow::Result<()> {
+        if self.file.exists() && !self.force {
+            bail!("{} is there already; --force replaces it, or name another file", self.file.display());
+        }
+        Ok(())
+    }
+
+    /// Whole or not at all.
+    fn write(&self, text: &str) -> io::Result<()> {
+        let name = self.file.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidFilename)?;
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        review::put(folder.unwrap_or(Path::new(".")), name, text)
     }
 
     async fn drafted(&self, global: &Global) -> anyhow::Result<(String, String)> {
@@ -106,16 +120,4 @@ impl Init {
             say(format_args!("{file} is written. Read it, then:\n  firedrill plan {file}\n  firedrill run {file}"));
         }
     }
-}
-
-/// Never over a file that came meanwhile, unless that was asked for.
-fn put(file: &Path, text: &str, force: bool) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(force).create_new(!force);
-    let written = options.open(file)?.write_all(text.as_bytes());
-    if written.is_err() && !force {
-        // Half a scenario is none.
-        let _ = fs::remove_file(file);
-    }
-    written
 }

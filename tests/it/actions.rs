@@ -247,22 +247,7 @@ const BY_HAND: &str = "
 fn a_drill_closes_what_it_verifies_and_sends_back_what_it_does_not() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    let yaml = format!(
-        "scenario: followed
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-load:
-  web: {{ http: {{ url: \"{}\", timeout: 500ms }}, rate: 20/s }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: 3s }}
-faults:
-  - pause: {{ target: web }}
-    at: 0s
-    for: 500ms
-",
-        web.url
-    );
+    let yaml = web.paused("followed", "0s", "500ms", "3s");
     let ran = stage.run(&yaml, &[]);
     // A busy machine may leave it undecided; what rules find in it is the same.
     assert!(ran.code == 0 || ran.code == 6, "{}", ran.output);

@@ -54,6 +54,28 @@ pub struct Ran {
     pub folder: Option<PathBuf>,
 }
 
+impl Web {
+    /// A drill that pauses it for a moment; limits that a busy machine keeps.
+    pub fn paused(&self, name: &str, at: &str, length: &str, recovery: &str) -> String {
+        format!(
+            "scenario: {name}
+targets:
+  web: {{ project: $PROJECT, service: web, pick: all }}
+load:
+  web: {{ http: {{ url: \"{}\", timeout: 500ms }}, rate: 20/s }}
+expect:
+  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
+timing: {{ warm_up: 200ms, baseline: 1s, recovery: {recovery} }}
+faults:
+  - pause: {{ target: web }}
+    at: {at}
+    for: {length}
+",
+            self.url
+        )
+    }
+}
+
 impl Drill {
     /// An empty stage.
     pub fn new() -> Drill {

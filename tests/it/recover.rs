@@ -168,22 +168,7 @@ fn locks_of_containers_that_are_gone_are_reaped_by_the_next_drill() {
     assert_eq!(made().len(), 1);
     let mut stage = stage;
     let web = stage.web("web", "0s:ok");
-    let yaml = format!(
-        "scenario: reaps
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-load:
-  web: {{ http: {{ url: \"{}\", timeout: 500ms }}, rate: 20/s }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: 1s }}
-faults:
-  - pause: {{ target: web }}
-    at: 100ms
-    for: 200ms
-",
-        web.url
-    );
+    let yaml = web.paused("reaps", "100ms", "200ms", "1s");
     let ran = stage.run(&yaml, &[]);
     assert_eq!(made(), [], "{}", ran.output);
 }

@@ -9,8 +9,9 @@ use crate::{
     plan::{ProbePlan, ProbeWork},
     units::{Rate, Span},
 };
-use anyhow::bail;
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use anyhow::{Context as _, bail};
+use rand::{TryRng, rngs::SysRng};
+use std::{collections::BTreeMap, fmt, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
 /// Ports that are likely to be the front door, likeliest first.
 const FRONT_DOORS: [u16; 8] = [80, 443, 8080, 8443, 8000, 3000, 5000, 9000];
@@ -176,8 +177,8 @@ fn probe(work: ProbeWork, rate: f64) -> ProbePlan {
 
 /// Sends for so long, open loop, and counts.
 async fn send(probes: Vec<ProbePlan>, length: Span) -> anyhow::Result<BTreeMap<u16, Tally>> {
-    let scratch = tempfile();
-    let writer = RequestWriter::create(&scratch)?;
+    let scratch = scratch()?;
+    let writer = RequestWriter::create(&scratch.join("requests.bin"))?;
     let (tap, mut slices) = tokio::sync::mpsc::unbounded_channel();
     let clock = RunClock::start();
     let env: Env = Arc::new(|_| None);
@@ -196,13 +197,17 @@ async fn send(probes: Vec<ProbePlan>, length: Span) -> anyhow::Result<BTreeMap<u
     };
     let (stopped, tallies) = tokio::join!(stopping, counting);
     let written = writer.finish();
-    let _ = std::fs::remove_file(&scratch);
+    let _ = std::fs::remove_dir_all(&scratch);
     stopped?;
     written?;
     Ok(tallies)
 }
 
-/// The load path wants a log; nobody reads this one.
-fn tempfile() -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("firedrill-init-{}.bin", std::process::id()))
+/// The load path wants a log; nobody reads this one. A folder that nobody else could have made: a name in a shared
+/// folder can be guessed, and lead elsewhere.
+fn scratch() -> anyhow::Result<PathBuf> {
+    let number = SysRng.try_next_u64().unwrap_or_default();
+    let folder = std::env::temp_dir().join(format!("firedrill-init-{number:016x}"));
+    DirBuilder::new().mode(0o700).create(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }

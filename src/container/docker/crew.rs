@@ -1,7 +1,10 @@
 //! Work on processes and resources of containers: helpers that were made ready, or are at it. Each is an agent with a
 //! lease of its own; what we hold of it is the line to it, and dropping that ends the work.
 
-use super::{Docker, Role, member::Member};
+use super::{
+    Docker, Role,
+    member::{GOODBYE, Member},
+};
 use crate::{
     agent::{
         protocol::{Command, FaultId, Receipt},
@@ -24,8 +27,6 @@ const HEARTBEAT: &str = "5s";
 const DEADLINE: Span = Span::secs(3600);
 /// How long burners whose line is lost may take to notice.
 const LEASE: Duration = Duration::from_secs(8);
-/// How long the end of a helper may take whose line has ended.
-const GOODBYE: Duration = Duration::from_secs(2);
 /// The command line of an agent inside a container.
 const OURS_INSIDE: &str = "^/proc/[0-9]+/exe agent --deadline";
 /// The run that helpers without one belong to.
