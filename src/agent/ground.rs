@@ -57,9 +57,11 @@ fn takes(socket: &mut Socket, step: Step) -> bool {
 }
 
 /// The chains, and the rules that always stand.
-pub fn build(batch: &mut Messages, untracked: bool) {
+pub fn build(batch: &mut Messages, means: rules::Means) {
     let mut table = Table { name: TABLE, batch };
+    let queueing = rules::queueing(means);
+    queueing.iter().for_each(|rule| table.chain(&rule.chain, None));
     rules::changing().iter().for_each(|chain| table.chain(chain, None));
     rules::base().iter().for_each(|(chain, hook)| table.chain(chain, Some(*hook)));
-    rules::standing(untracked).iter().for_each(|rule| table.rule(rule));
+    rules::standing(means).iter().for_each(|rule| table.rule(rule));
 }

@@ -7,9 +7,9 @@ use super::{
     engine::{Engine, EngineError, Report, now},
     ground::{build, can_untrack, create_table, find_queue},
     netlink::{NetlinkError, Socket},
-    nft::{self, QueueBy, Rule, Table},
+    nft::{self, Rule, Table},
     protocol::{Abilities, Counters, Cut, Effect, FaultId},
-    rules::{self, Act, RULES_MOST, Standing, WAYS},
+    rules::{self, Act, Means, RULES_MOST, Standing, WAYS},
     shape::{Shape, chance::Chance, loss::Loss},
     traffic::{Block, Traffic, Way},
 };
@@ -101,7 +101,8 @@ impl Network {
         let untracked = can_untrack(&mut socket);
         let abilities = Abilities { owner, queue, raw: engine.is_some(), untracked };
         let mut network = Network { socket, abilities, engine, faults: BTreeMap::new(), leaks: Leaks::default() };
-        network.socket.batch(nft::SUBSYSTEM, |batch| build(batch, untracked))?;
+        let means = network.means();
+        network.socket.batch(nft::SUBSYSTEM, |batch| build(batch, means))?;
         Ok(network)
     }
 
@@ -282,16 +283,19 @@ impl Network {
         Ok(self.socket.batch(nft::SUBSYSTEM, |batch| fill(&mut Table { name: TABLE, batch }))?)
     }
 
+    fn means(&self) -> Means {
+        let numbers = self.engine.as_ref().map(Engine::numbers);
+        Means { untracked: self.abilities.untracked, queues: numbers.zip(self.abilities.queue) }
+    }
+
     /// The rules of the faults that are fired now.
     fn wanted(&self) -> Vec<Rule> {
-        let numbers = self.engine.as_ref().map_or([0, 0], Engine::numbers);
-        let by = self.abilities.queue.unwrap_or(QueueBy::Native);
         let standing = |(id, fault): (&FaultId, &Fault)| Standing {
             fault: *id,
             traffic: fault.traffic.clone(),
             act: match fault.effect {
-                Effect::Shape(_) | Effect::Dns(_) => Act::Queue(numbers, by),
-                Effect::Cut(cut) => Act::Cut(cut, self.abilities.queue),
+                Effect::Shape(_) | Effect::Dns(_) => Act::Queue,
+                Effect::Cut(cut) => Act::Cut { cut, void: self.abilities.queue.is_some() },
             },
         };
         let fired: Vec<Standing> = self.faults.iter().filter(|(_, fault)| fault.fired).map(standing).collect();
@@ -310,13 +314,14 @@ impl Network {
 
     fn read_back(&mut self) -> Result<usize, NetworkError> {
         let wanted: Vec<nft::Listed> =
-            rules::standing(self.abilities.untracked).iter().chain(&self.wanted()).map(Rule::listed).collect();
+            rules::standing(self.means()).iter().chain(&self.wanted()).map(Rule::listed).collect();
         let found = nft::rules(&mut self.socket, TABLE)?;
         let same = |chain: &str| {
             let of = |rules: &[nft::Listed]| rules.iter().filter(|r| r.chain == chain).cloned().collect::<Vec<_>>();
             of(&wanted) == of(&found)
         };
-        let chains = rules::base().into_iter().map(|(name, _)| name).chain(rules::changing());
+        let queueing = rules::queueing(self.means()).into_iter().map(|rule| rule.chain);
+        let chains = rules::base().into_iter().map(|(name, _)| name).chain(rules::changing()).chain(queueing);
         if wanted.len() == found.len() && chains.into_iter().all(|chain| same(&chain)) {
             Ok(found.len())
         } else {

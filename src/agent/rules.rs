@@ -2,7 +2,9 @@
 //!
 //! Each direction has a base chain that lets our own copies and neighbour discovery pass and then jumps to `cut-*` and
 //! `shape-*`; behind it a second base chain counts what came through unshaped. Only the chains without a hook change
-//! while faults come and go: taking a *base* chain away makes the kernel drop every held packet of the namespace.
+//! while faults come and go: taking a *base* chain away makes the kernel drop every held packet of the namespace. The
+//! queues have chains of their own that stand from the start: where only iptables' target reaches a queue, the kernel
+//! makes a new one wait until whatever was removed last is gone, a grace period of tens of milliseconds when it idles.
 
 use super::{
     inject::{ANSWER_MARK, MARK},
@@ -17,16 +19,31 @@ const PRIORITY: i32 = -500;
 const LOOPBACK: u16 = 772;
 /// A queue number that nobody listens to: beyond those that we look for a free one among.
 const VOID: u16 = 0xfdfe;
+const VOID_CHAIN: &str = "void";
 /// More rules than this for one fault are refused.
 pub const RULES_MOST: usize = 4096;
+
+/// What rules can use in this namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Means {
+    /// Packets can be kept out of connection tracking.
+    pub untracked: bool,
+    /// The queues that we listen to (out, in), and how packets reach them.
+    pub queues: Option<([u16; 2], QueueBy)>,
+}
 
 /// What the rules of one fault do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    /// Hand packets to these queues (out, in).
-    Queue([u16; 2], QueueBy),
-    /// End them, silently for the sender if there is such a queue.
-    Cut(Cut, Option<QueueBy>),
+    /// Hand packets to our queues.
+    Queue,
+    /// End them; `void` if there are queues, so that the sender is told nothing.
+    Cut {
+        /// Silently or by an answer.
+        cut: Cut,
+        /// Whether the chain `void` ends packets.
+        void: bool,
+    },
 }
 
 /// A fault as rules see it.
@@ -48,6 +65,19 @@ pub fn changing() -> Vec<String> {
     WAYS.iter().flat_map(|way| ["cut", "shape", "leak"].map(|what| format!("{what}-{}", way.name()))).collect()
 }
 
+/// The chains that hand packets to queues; they never change.
+pub fn queueing(means: Means) -> Vec<Rule> {
+    let Some((numbers, by)) = means.queues else { return Vec::new() };
+    let mut rules: Vec<Rule> =
+        WAYS.map(|way| rule(&queue(way), "queue", vec![Step::Queue(numbers[way as usize], by)])).into();
+    rules.push(rule(VOID_CHAIN, "void", vec![Step::Void(VOID, by)]));
+    rules
+}
+
+fn queue(way: Way) -> String {
+    format!("queue-{}", way.name())
+}
+
 /// The base chains and where they are hooked.
 pub fn base() -> Vec<(String, Hook)> {
     let number = |way| if way == Way::Out { 3 } else { 1 };
@@ -62,14 +92,18 @@ pub fn base() -> Vec<(String, Hook)> {
 ///
 /// Tracked, an answer from 127.0.0.11 would open a connection of its own, and the next question from the same port would
 /// count as a reply on it: Docker's redirection, which only looks at what is new, would let it go astray.
-pub fn standing(untracked: bool) -> Vec<Rule> {
+pub fn standing(means: Means) -> Vec<Rule> {
     let jump = |to: String| vec![Step::Verdict(Verdict::Jump(to))];
-    let mut rules = Vec::new();
+    let mut rules = queueing(means);
     for way in WAYS {
         let (first, after) = (way.name().to_owned(), format!("{}-after", way.name()));
         for chain in [&first, &after] {
             rules.push(rule(chain, "ours", ours(MARK, false)));
-            rules.push(rule(chain, "answers", ours(ANSWER_MARK, untracked && *chain == first && way == Way::Out)));
+            rules.push(rule(
+                chain,
+                "answers",
+                ours(ANSWER_MARK, means.untracked && *chain == first && way == Way::Out),
+            ));
             rules.push(rule(chain, "neighbours", neighbours()));
         }
         rules.push(rule(&first, "cuts", jump(format!("cut-{}", way.name()))));
@@ -115,18 +149,18 @@ pub fn counters(fault: FaultId) -> Vec<String> {
 /// The rules of the changing chains: silent cuts, then refusals (whose own answers pass), then queues.
 pub fn changing_rules(faults: &[Standing]) -> Vec<Rule> {
     let of = |wanted: fn(&Act) -> bool| faults.iter().filter(move |fault| wanted(&fault.act));
-    let refuses = |act: &Act| matches!(act, Act::Cut(Cut::Reject, _));
-    let mut rules: Vec<Rule> = of(|act| matches!(act, Act::Cut(Cut::Drop, _))).flat_map(cuts).collect();
+    let refuses = |act: &Act| matches!(act, Act::Cut { cut: Cut::Reject, .. });
+    let mut rules: Vec<Rule> = of(|act| matches!(act, Act::Cut { cut: Cut::Drop, .. })).flat_map(cuts).collect();
     if of(refuses).next().is_some() {
         rules.extend(answers());
     }
     rules.extend(of(refuses).flat_map(cuts));
-    rules.extend(of(|act| matches!(act, Act::Queue(..))).flat_map(shapes));
+    rules.extend(of(|act| matches!(act, Act::Queue)).flat_map(shapes));
     rules
 }
 
 fn cuts(fault: &Standing) -> Vec<Rule> {
-    let Act::Cut(cut, void) = fault.act else { return Vec::new() };
+    let Act::Cut { cut, void } = fault.act else { return Vec::new() };
     each_way(fault, |way, matched| {
         let chain = format!("cut-{}", way.name());
         let end = |steps: &[Step], last| {
@@ -144,11 +178,9 @@ fn cuts(fault: &Standing) -> Vec<Rule> {
     })
 }
 
-fn silence(way: Way, void: Option<QueueBy>) -> Step {
-    match (way, void) {
-        (Way::Out, Some(by)) => Step::Void(VOID, by),
-        _ => Step::Verdict(Verdict::Drop),
-    }
+fn silence(way: Way, void: bool) -> Step {
+    let silent = way == Way::Out && void;
+    Step::Verdict(if silent { Verdict::Jump(VOID_CHAIN.into()) } else { Verdict::Drop })
 }
 
 /// Our answers to refused packets go out through the same chain; they must not be refused in turn.
@@ -168,14 +200,13 @@ fn answers() -> Vec<Rule> {
 }
 
 fn shapes(fault: &Standing) -> Vec<Rule> {
-    let Act::Queue(numbers, by) = fault.act else { return Vec::new() };
     each_way(fault, |way, matched| {
         let to = |chain: &str, what, last| {
             let steps = [matched, &[Step::Count(counter(fault.fault, way, what)), last]].concat();
             rule(&format!("{chain}-{}", way.name()), &tag(fault), steps)
         };
-        let queue = Step::Queue(numbers[way as usize], by);
-        vec![to("shape", "hit", queue), to("leak", "leak", Step::Verdict(Verdict::Accept))]
+        let queued = Step::Verdict(Verdict::Jump(queue(way)));
+        vec![to("shape", "hit", queued), to("leak", "leak", Step::Verdict(Verdict::Accept))]
     })
 }
 
@@ -297,19 +328,22 @@ mod tests {
 
     #[test]
     fn silent_cuts_come_first_and_refusals_let_their_answers_pass() {
-        let faults = [standing(Act::Cut(Cut::Reject, None)), standing(Act::Cut(Cut::Drop, Some(QueueBy::Native)))];
+        let faults = [Cut::Reject, Cut::Drop].map(|cut| standing(Act::Cut { cut, void: true }));
         let rules = changing_rules(&faults);
-        let out: Vec<&str> =
-            rules.iter().filter(|r| r.chain == "cut-out").map(|r| r.steps.last().unwrap().name()).collect();
-        assert_eq!(out, ["queue", "immediate", "immediate", "immediate", "reject", "reject"]);
-        assert_eq!(rules[0].tag, "3");
+        let out: Vec<&Rule> = rules.iter().filter(|rule| rule.chain == "cut-out").collect();
+        let ends: Vec<&str> = out.iter().map(|rule| rule.steps.last().unwrap().name()).collect();
+        assert_eq!(ends, ["immediate", "immediate", "immediate", "immediate", "reject", "reject"]);
+        assert_eq!(out[0].steps.last(), Some(&Step::Verdict(Verdict::Jump("void".into()))));
+        assert_eq!(out[0].tag, "3");
     }
 
     #[test]
     fn what_is_queued_is_also_watched_for_leaks() {
-        let rules = changing_rules(&[standing(Act::Queue([5, 6], QueueBy::Compat))]);
+        let rules = changing_rules(&[standing(Act::Queue)]);
         let chains: Vec<&str> = rules.iter().map(|rule| rule.chain.as_str()).collect();
         assert_eq!(chains, ["shape-out", "leak-out", "shape-in", "leak-in"]);
-        assert_eq!(rules[2].steps.last(), Some(&Step::Queue(6, QueueBy::Compat)));
+        assert_eq!(rules[2].steps.last(), Some(&Step::Verdict(Verdict::Jump("queue-in".into()))));
+        let queues = queueing(Means { untracked: true, queues: Some(([5, 6], QueueBy::Compat)) });
+        assert_eq!(queues[1], rule("queue-in", "queue", vec![Step::Queue(6, QueueBy::Compat)]));
     }
 }
