@@ -50,13 +50,16 @@ fn delays_are_as_asked() {
             for out in [true, false] {
                 let (from, to) = if out { (&lab.target, &lab.peer) } else { (&lab.peer, &lab.target) };
                 agent.fault(number, if out { OUT } else { IN }, &delay(&format!("{ms}ms")));
-                let arrivals = stream(from, to, to.v4, slow(rate, count));
-                let counters = agent.undo(number);
-                let [p50, p99] = [0.5, 0.99].map(|share| percentile(&arrivals, share) - f64::from(ms));
+                // The median of three rounds: a moment in which the machine stands still is one round's.
+                let rounds = [(); 3].map(|()| {
+                    let arrivals = stream(from, to, to.v4, slow(rate, count));
+                    assert_eq!((arrivals.len() as u64, different(&arrivals)), (count, count), "all arrive, once");
+                    assert!(percentile(&arrivals, 0.0) >= f64::from(ms) - 0.05, "none is early");
+                    [0.5, 0.99].map(|share| percentile(&arrivals, share) - f64::from(ms))
+                });
+                let [p50, p99] = [0, 1].map(|at| cost::median(rounds.iter().map(|round| round[at]).collect()));
                 println!("{ms} ms at {rate}/s out={out}: error p50 {p50:.3} p99 {p99:.3} ms");
-                assert_eq!(different(&arrivals), count, "all arrive, once");
-                assert_eq!((arrivals.len() as u64, counters.leaked), (count, 0));
-                assert!(percentile(&arrivals, 0.0) >= f64::from(ms) - 0.05, "none is early");
+                assert_eq!(agent.undo(number).leaked, 0);
                 assert!(p50 < limit(0.3, 20.0), "median error {p50} ms");
                 assert!(p99 < limit(1.0, 200.0), "p99 error {p99} ms");
                 number += 1;

@@ -156,8 +156,6 @@ fn times(subject: &Subject, blow: Blow) -> usize {
         Blow::Keeper | Blow::Helper | Blow::All => 8,
         Blow::TargetKilled | Blow::TargetRestarted if subject.helper => 2,
         Blow::TargetKilled | Blow::TargetRestarted => 4,
-        // A daemon of our own has no bridge.
-        _ if ["disconnect", "partition"].contains(&subject.name) && blow.is_daemons() => 0,
         _ if subject.helper => 1,
         Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner => 4,
     }

@@ -115,7 +115,7 @@ impl SecondDaemon {
         own.iter().for_each(|(option, name)| {
             command.arg(option).arg(self.path(name));
         });
-        command.args(["--host", &self.address(), "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        command.args(["--host", &self.address(), "--bip", "10.213.90.1/24", "--iptables=false", "--ip-masq=false"]);
         if self.live_restore {
             command.arg("--live-restore");
         }
