@@ -186,7 +186,7 @@ impl FigureKind {
             }
             FigureKind::TimeToRecover => "Recovery minus the start of impact.",
             FigureKind::RecoveryLag => "Recovery minus the start of the recovery phase (the last undo effective).",
-            FigureKind::RecoveredUnderFault => "Whether recovery came before the last undo was effective.",
+            FigureKind::RecoveredUnderFault => "Whether recovery came before the last undo can have been effective.",
             FigureKind::RecoveryFromFault => "Recovery minus the first fault effective.",
             FigureKind::DegradedTicks => "Length of all bad ticks from the first fault effective on.",
             FigureKind::DegradedSpan => "From the start of impact to the end of the last bad run.",

@@ -192,8 +192,8 @@ impl OfProbe<'_> {
     }
 
     fn recovered_under_fault(&self, recovered: Option<Interval<At>>, absent: Absent) -> Figure {
-        let value = match (recovered, &self.windows.recovery) {
-            (Some(end), Some(recovery)) => Ok(Value::Flag(end.high < recovery.start)),
+        let value = match (recovered, self.windows.letting_go) {
+            (Some(end), Some(letting_go)) => Ok(Value::Flag(end.high < letting_go)),
             (Some(_), None) => Err(Absent::NotRemoved),
             (None, _) => Err(absent),
         };

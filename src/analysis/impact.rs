@@ -157,8 +157,8 @@ impl<'a> Watched<'a> {
     /// Whether the fault was still on at this moment. Well again for good by then is mitigated too, however little
     /// of the fault was left to watch, unless the scenario says itself what mitigated means.
     fn still_on(&self, at: At) -> bool {
-        let during = self.windows.during.as_ref();
-        during.is_some_and(|during| at < during.end) && !self.expect.mitigated.contains_key(self.name)
+        let until = self.windows.letting_go.or(self.windows.during.as_ref().map(|during| during.end));
+        until.is_some_and(|until| at < until) && !self.expect.mitigated.contains_key(self.name)
     }
 }
 

@@ -525,6 +525,18 @@ fn well_again_for_good_shortly_before_the_undo_is_mitigated() {
 }
 
 #[test]
+fn what_gets_well_while_the_fault_is_being_removed_did_not_do_so_by_itself() {
+    let mut stage = Stage::new();
+    not_judged_during(&mut stage);
+    // Between the undo's sending and the engine's answer: nobody knows which came first.
+    let healed = UNDO + THAWING / 2;
+    stage.web(move |at| (if (T0 + PAUSING..healed).contains(&at) { Class::Refused } else { Class::Ok }, 0));
+    let findings = stage.analyse();
+    assert_eq!(value(&findings, FigureKind::RecoveredUnderFault), Ok(Value::Flag(false)));
+    assert!(matches!(value(&findings, FigureKind::TimeToMitigate), Err(Absent::NotMitigated { .. })));
+}
+
+#[test]
 fn recovered_and_then_a_dip_recovers_at_the_end_of_the_dip() {
     let mut stage = Stage::new();
     not_judged_during(&mut stage);

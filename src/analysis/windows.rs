@@ -1,6 +1,6 @@
 //! Which stretch of time is which phase, and which request belongs to it.
 
-use super::{BaselineTry, FaultFindings, Ledger, PhaseWindow};
+use super::{BaselineTry, FaultFindings, Interval, Ledger, PhaseWindow};
 use crate::{
     clock::At,
     event::{Event, EventKind, Phase, Timing, UndoReason},
@@ -25,6 +25,8 @@ pub struct Windows {
     pub during: Option<Range<At>>,
     /// From there.
     pub recovery: Option<Range<At>>,
+    /// The last undo may have been effective from here on: what gets well later did not do so under the fault.
+    pub letting_go: Option<At>,
 }
 
 impl Windows {
@@ -85,17 +87,19 @@ pub fn find(events: &[Event], faults: &[FaultFindings], timing: Timing, tries: &
     let t0 = events.iter().find(|e| e.kind == EventKind::GatePassed).map(|e| e.at);
     // Whatever a damaged journal claims, nothing lies behind its last event.
     let baseline = tries.last().map(|t| t.from..t.to.min(end)).filter(|b| b.start < b.end);
-    let mut windows = Windows { load_from, watch_end: over, baseline, t0, during: None, recovery: None };
+    let mut windows = Windows { load_from, watch_end: over, baseline, t0, ..Windows::default() };
     let Some(from) = faults.iter().filter_map(first_touch).min() else {
         // Nothing was touched; what the engine watched as recovery is still there to be seen.
         windows.recovery = started(Phase::Recovery).map(|from| from..over).filter(|r| r.start < r.end);
         return windows;
     };
     let from = from.min(end);
-    match faults.iter().filter(|f| first_touch(f).is_some()).map(last_touch).try_fold(from, |a, b| Some(a.max(b?))) {
+    let touched = || faults.iter().filter(|f| first_touch(f).is_some());
+    match touched().map(|f| Some(last_touch(f)?.high)).try_fold(from, |a, b| Some(a.max(b?))) {
         Some(to) if to < over => {
             windows.during = Some(from..to);
             windows.recovery = Some(to..over.min(to.saturating_add(timing.recovery.ns())));
+            windows.letting_go = touched().filter_map(|f| Some(last_touch(f)?.low)).max();
         }
         _ => windows.during = Some(from..over.max(from)),
     }
@@ -112,13 +116,13 @@ fn first_touch(fault: &FaultFindings) -> Option<At> {
 
 /// When the last effect of a fault on `during` is over: its undo, or, where it is held to the end of the run or
 /// holds nothing, the fault itself. `None`: it was never over.
-fn last_touch(fault: &FaultFindings) -> Option<At> {
+fn last_touch(fault: &FaultFindings) -> Option<Interval<At>> {
     let to_the_end = fault.held && fault.length.is_none();
     let at_the_end = matches!(fault.undo_reason, Some(UndoReason::RunEnded) | None);
     match fault.removed {
-        Some(removed) if !(to_the_end && at_the_end) => Some(removed.high),
+        Some(removed) if !(to_the_end && at_the_end) => Some(removed),
         None if fault.held && fault.length.is_some() => None,
-        _ => fault.effective.map(|effective| effective.high),
+        _ => fault.effective,
     }
 }
 

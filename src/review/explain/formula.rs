@@ -195,7 +195,7 @@ impl Sheet<'_> {
             }
             FigureKind::TimeToRecover => ("tr - ti0".into(), vec![recovered(), began()]),
             FigureKind::RecoveryLag => ("tr - tf1".into(), vec![recovered(), over()]),
-            FigureKind::RecoveredUnderFault => ("tr < tf1".into(), vec![recovered(), over()]),
+            FigureKind::RecoveredUnderFault => ("tr < tf1".into(), vec![recovered(), self.let_go()]),
             FigureKind::RecoveryFromFault => ("tr - tf0".into(), vec![recovered(), effective()]),
             FigureKind::DegradedSpan => {
                 let end = impact.map(|i| i.end.map_or(self.look.findings.run.ended, |end| end.high));
@@ -207,6 +207,13 @@ impl Sheet<'_> {
             FigureKind::OutageTime => self.outages(probe),
             _ => self.counted(probe),
         }
+    }
+
+    fn let_go(&self) -> Input {
+        let touched = self.look.findings.faults.iter().filter(|fault| fault.effective.is_some());
+        let last = touched.filter_map(|fault| Some((fault.removed?.low, fault))).max_by_key(|(low, _)| *low);
+        let evidence = last.map(|(_, fault)| fault.evidence.clone()).unwrap_or_default();
+        self.moment("tf1", "the last fault removed, at the earliest", last.map(|(low, _)| low), &evidence)
     }
 
     /// What is computed from counts over phases.

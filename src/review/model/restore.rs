@@ -44,8 +44,9 @@ fn relative_to_removal(look: &Look<'_>) -> String {
             format!(", by itself, {} before the last fault was removed", quantity::span(lag.unsigned_abs()))
         }
         (Some(Ok(Value::Flag(true))), _) => ", by itself, while the fault was still active".into(),
+        (_, Some(Ok(Value::Time(lag)))) if lag < 0 => ", while the last fault was being removed".into(),
         (_, Some(Ok(Value::Time(lag)))) => {
-            format!(", {} after the last fault was removed", quantity::span(lag.max(0) as u64))
+            format!(", {} after the last fault was removed", quantity::span(lag.unsigned_abs()))
         }
         _ => String::new(),
     }
