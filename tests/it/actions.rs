@@ -1,7 +1,7 @@
 //! Action items over all reviews: listed, decided, sent to a tracker, and closed by a drill.
 
 use crate::{
-    drill::{Drill, FIREDRILL},
+    drill::{Drill, FIREDRILL, Over},
     sample,
 };
 use firedrill::review::{
@@ -247,7 +247,9 @@ const BY_HAND: &str = "
 fn a_drill_closes_what_it_verifies_and_sends_back_what_it_does_not() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    let yaml = web.paused("followed", "0s", "500ms", "3s");
+    let drill =
+        Over { name: "followed", at: "0s", timing: "warm_up: 200ms, baseline: 1s, recovery: 3s", ..Over::default() };
+    let yaml = drill.fault(&web, "pause: { target: web }", "500ms");
     let ran = stage.run(&yaml, &[]);
     // A busy machine may leave it undecided; what rules find in it is the same.
     assert!(ran.code == 0 || ran.code == 6, "{}", ran.output);

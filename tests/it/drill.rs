@@ -54,24 +54,52 @@ pub struct Ran {
     pub folder: Option<PathBuf>,
 }
 
-impl Web {
-    /// A drill that pauses it for a moment; limits that a busy machine keeps.
-    pub fn paused(&self, name: &str, at: &str, length: &str, recovery: &str) -> String {
+/// A drill over one web server, as text. What is not set is such that any short outage on a busy machine keeps it.
+pub struct Over {
+    /// Of the scenario.
+    pub name: &'static str,
+    pub rate: &'static str,
+    /// How long an answer may take.
+    pub timeout: &'static str,
+    /// How many requests may fail after the fault.
+    pub errors: &'static str,
+    pub timing: &'static str,
+    /// When the fault begins.
+    pub at: &'static str,
+}
+
+impl Default for Over {
+    fn default() -> Over {
+        Over {
+            name: "drill",
+            rate: "20/s",
+            timeout: "500ms",
+            errors: "50%",
+            timing: "warm_up: 200ms, baseline: 1s, recovery: 2s",
+            at: "100ms",
+        }
+    }
+}
+
+impl Over {
+    /// With one fault, for so long; without a length where that is empty. Further faults can be written behind it.
+    pub fn fault(&self, web: &Web, fault: &str, length: &str) -> String {
+        let Over { name, rate, timeout, errors, timing, at } = self;
+        let length = if length.is_empty() { String::new() } else { format!("    for: {length}\n") };
         format!(
             "scenario: {name}
 targets:
   web: {{ project: $PROJECT, service: web, pick: all }}
 load:
-  web: {{ http: {{ url: \"{}\", timeout: 500ms }}, rate: 20/s }}
+  web: {{ http: {{ url: \"{}\", timeout: {timeout} }}, rate: {rate}, ok: {{ status: 2xx }} }}
 expect:
-  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: {recovery} }}
+  recovery: {{ web: {{ errors: \"<= {errors}\" }} }}
+timing: {{ {timing} }}
 faults:
-  - pause: {{ target: web }}
+  - {fault}
     at: {at}
-    for: {length}
-",
-            self.url
+{length}",
+            web.url
         )
     }
 }

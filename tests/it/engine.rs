@@ -1,7 +1,7 @@
 //! The engine against a real Docker Engine: what is on disk before what, what a killed run leaves and how it is
 //! mended, and that neither disk nor terminal holds a fault on.
 
-use crate::drill::{Drill, FIREDRILL, Web, hit, run_folder, wait_for};
+use crate::drill::{Drill, FIREDRILL, Over, Web, hit, run_folder, wait_for};
 use firedrill::{
     container::{Container, ContainerId, State, compare},
     event::{EventKind, NoteKind},
@@ -15,29 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A drill over `web` with these faults; limits that any outage keeps.
-fn over(web: &Web, faults: &str) -> String {
-    format!(
-        "scenario: engine
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-load:
-  web:
-    http: {{ url: \"{}\", timeout: 500ms }}
-    rate: 50/s
-    ok: {{ status: 2xx }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: 2s }}
-faults:
-{faults}",
-        web.url
-    )
-}
-
-fn fault(settings: &str, length: &str) -> String {
-    let length = if length.is_empty() { String::new() } else { format!("    for: {length}\n") };
-    format!("  - {settings}\n    at: 100ms\n{length}")
+fn over(web: &Web, fault: &str, length: &str) -> String {
+    Over { name: "engine", rate: "50/s", ..Over::default() }.fault(web, fault, length)
 }
 
 const PAUSE: &str = "pause: { target: web }";
@@ -52,7 +31,7 @@ fn a_killed_run_is_listed_and_recovered() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
     let before = stage.inspect(&web.id);
-    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &["--no-keeper"], |_, running| {
+    stage.run_while(&over(&web, PAUSE, "60s"), &["--no-keeper"], |_, running| {
         running.until(hit);
         running.signal(Signal::KILL);
     });
@@ -73,7 +52,7 @@ fn a_killed_run_is_listed_and_recovered() {
     assert!(code == Some(0) && said.contains("nothing is left"), "{said}");
     // The lock was given back: the next drill may have the target.
     fs::remove_dir_all(stage.reports()).unwrap();
-    let again = stage.run(&over(&web, &fault(PAUSE, "300ms")), &[]);
+    let again = stage.run(&over(&web, PAUSE, "300ms"), &[]);
     assert!(again.events().iter().any(|event| hit(&event.kind)), "{}", again.output);
 }
 
@@ -101,7 +80,7 @@ fn killed_anywhere(settings: &str, times: u64) {
         // From the first lock to after the undo: 100 ms to 3 s.
         let after = Duration::from_millis(100 + round.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2900);
         let length = if round % 2 == 0 { "1s" } else { "60s" };
-        stage.run_while(&over(&web, &fault(settings, length)), &["--no-keeper"], |_, running| {
+        stage.run_while(&over(&web, settings, length), &["--no-keeper"], |_, running| {
             running.until(|kind| matches!(kind, EventKind::LocksTaken { .. }));
             std::thread::sleep(after);
             running.signal(Signal::KILL);
@@ -134,7 +113,7 @@ fn a_folder_that_others_may_enter_is_not_trusted() {
     use std::os::unix::fs::PermissionsExt;
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    stage.run_while(&over(&web, &fault(PAUSE, "60s")), &["--no-keeper"], |_, running| {
+    stage.run_while(&over(&web, PAUSE, "60s"), &["--no-keeper"], |_, running| {
         running.until(hit);
         running.signal(Signal::KILL);
     });
@@ -159,7 +138,7 @@ fn a_folder_that_others_may_enter_is_not_trusted() {
 fn a_pipe_that_nobody_reads_does_not_hold_a_fault_on() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    let scenario = stage.scenario("scenario", &over(&web, &fault(PAUSE, "1s")));
+    let scenario = stage.scenario("scenario", &over(&web, PAUSE, "1s"));
     let mut command = Command::new("sh");
     let line = "\"$0\" run \"$1\" --reports \"$2\" 2>&1 | sleep 12";
     let mut child =
@@ -187,7 +166,7 @@ fn a_full_disk_does_not_hold_a_fault_on() {
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&reports).status().unwrap();
     assert!(mounted.success(), "tests on a real engine run as root");
     let _unmount = Unmount(&reports);
-    let ran = stage.run_while(&over(&web, &fault(PAUSE, "3s")), &[], |stage, running| {
+    let ran = stage.run_while(&over(&web, PAUSE, "3s"), &[], |stage, running| {
         running.until(hit);
         // What is left of the disk goes to somebody else.
         let _ = fs::write(reports.join("filler"), vec![0_u8; 512 * 1024]);
@@ -203,7 +182,7 @@ fn a_third_ctrl_c_gives_up_and_says_how_to_undo() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
     let began = Instant::now();
-    let ran = stage.run_while(&over(&web, &fault(ENDLESS, "60s")), &[], |_, running| {
+    let ran = stage.run_while(&over(&web, ENDLESS, "60s"), &[], |_, running| {
         running.until(hit);
         for _ in 0..3 {
             running.signal(Signal::INT);
@@ -228,7 +207,7 @@ fn the_undo_is_on_disk_before_the_first_byte_of_the_fault() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
     let trace = tempfile::NamedTempFile::new().unwrap();
-    let scenario = stage.scenario("scenario", &over(&web, &fault(PAUSE, "300ms")));
+    let scenario = stage.scenario("scenario", &over(&web, PAUSE, "300ms"));
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "65536", "-e", "trace=write,writev,sendto,sendmsg,fdatasync,fsync", "-o"]);
     strace.arg(trace.path()).args([FIREDRILL, "run"]).arg(&scenario).arg("--reports").arg(stage.reports());
@@ -252,7 +231,7 @@ fn the_undo_is_on_disk_before_the_first_byte_of_the_fault() {
 fn what_people_say_is_in_the_journal_and_one_may_stop_it() {
     let mut stage = Drill::new();
     let web = stage.web("web", "0s:ok");
-    let ran = stage.run_while(&over(&web, &fault(PAUSE, "60s")), &[], |stage, running| {
+    let ran = stage.run_while(&over(&web, PAUSE, "60s"), &[], |stage, running| {
         running.until(hit);
         let say = |words: &[&str]| {
             let done = Command::new(FIREDRILL).args(words).arg("--reports").arg(stage.reports()).output().unwrap();
@@ -273,10 +252,9 @@ fn overlapping_faults_leave_nothing_behind() {
     let web = stage.web("web", "0s:ok");
     let before = stage.inspect(&web.id);
     let network = before.networks.keys().next().unwrap();
-    let faults = format!(
-        "  - disconnect: {{ target: web, network: {network}, via: docker }}\n    at: 0s\n    for: 2s\n  - pause: {{ target: web }}\n    at: 500ms\n    for: 500ms\n"
-    );
-    let ran = stage.run(&over(&web, &faults), &[]);
+    let cut = format!("disconnect: {{ target: web, network: {network}, via: docker }}");
+    let both = over(&web, &cut, "2s") + "  - pause: { target: web }\n    at: 500ms\n    for: 500ms\n";
+    let ran = stage.run(&both, &[]);
     assert!(ran.code == 0 || ran.code == 6, "{}", ran.output);
     assert!(
         ran.events().iter().all(|event| !matches!(event.kind, EventKind::UndoChecked { proven: false, .. })),

@@ -1,6 +1,6 @@
 //! The keeper on a real engine: the runner is killed, and nobody runs a command.
 
-use crate::drill::{Drill, FIREDRILL, Running, Web, hit, run_folder, wait_for};
+use crate::drill::{Drill, FIREDRILL, Over, Running, Web, hit, run_folder, wait_for};
 use firedrill::{
     container::{Container, State, compare, docker},
     event::EventKind,
@@ -11,27 +11,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A drill over `web` with one fault; limits that any outage keeps.
 fn over(web: &Web, fault: &str, length: &str) -> String {
-    format!(
-        "scenario: keeper
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-load:
-  web:
-    http: {{ url: \"{}\", timeout: 500ms }}
-    rate: 20/s
-    ok: {{ status: 2xx }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 50%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: 2s }}
-faults:
-  - {fault}
-    at: 100ms
-    for: {length}
-",
-        web.url
-    )
+    Over { name: "keeper", ..Over::default() }.fault(web, fault, length)
 }
 
 fn started(kind: &EventKind) -> bool {

@@ -1,7 +1,7 @@
 //! Packet faults through whole drills, seen from outside: by the load, by a peer's own connections, by what the
 //! engine counts; and gone afterwards, whoever dies.
 
-use crate::drill::{Drill, Ran, Running, Web, wait_for};
+use crate::drill::{Drill, Over, Ran, Running, Web, wait_for};
 use firedrill::{
     agent::protocol::Counters,
     container::{Container, ContainerId, docker::NewEndpoint},
@@ -20,27 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A drill over `web` with one fault; limits that any outage keeps.
 fn over(web: &Web, fault: &str, length: &str) -> String {
-    format!(
-        "scenario: network
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-load:
-  web:
-    http: {{ url: \"{}\", timeout: 1500ms }}
-    rate: 20/s
-    max_in_flight: 64
-expect:
-  recovery: {{ web: {{ errors: \"<= 90%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 2s, recovery: 5s }}
-faults:
-  - {fault}
-    at: 100ms
-    for: {length}
-",
-        web.url
-    )
+    let timing = "warm_up: 200ms, baseline: 2s, recovery: 5s";
+    Over { name: "network", timeout: "1500ms", errors: "90%", timing, ..Over::default() }.fault(web, fault, length)
 }
 
 fn phase<'a>(ran: &'a Ran, phase: &str) -> &'a serde_json::Value {

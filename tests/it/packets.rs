@@ -46,7 +46,7 @@ fn delays_are_as_asked() {
     let mut agent = lab.agent();
     let mut number = 0;
     for ms in [1, 10, 100] {
-        for (rate, count) in [(100.0, 60), (5000.0, 2500)] {
+        for (rate, count) in [(100.0, 200), (5000.0, 10_000)] {
             for out in [true, false] {
                 let (from, to) = if out { (&lab.target, &lab.peer) } else { (&lab.peer, &lab.target) };
                 agent.fault(number, if out { OUT } else { IN }, &delay(&format!("{ms}ms")));

@@ -1,8 +1,8 @@
 //! `firedrill recover` without a run: what is found, what is undone, and the big red button.
 
 use crate::{
-    drill::{Drill, FIREDRILL, run_folder, wait_for},
-    second_daemon::SecondDaemon,
+    drill::{Drill, FIREDRILL, Over, run_folder, wait_for},
+    second_daemon::{SecondDaemon, watched_by_peer},
     stage::Stage,
 };
 use firedrill::{
@@ -28,7 +28,7 @@ struct Alone {
     second: SecondDaemon,
     runtime: Runtime,
     stage: Stage,
-    api: ContainerId,
+    web: ContainerId,
     folder: TempDir,
 }
 
@@ -37,9 +37,9 @@ impl Alone {
         let second = SecondDaemon::start(false)?;
         let runtime = runtime();
         let stage = runtime.block_on(second.stage());
-        let api = runtime.block_on(stage.one("api"));
-        runtime.block_on(stage.one("witness"));
-        Some(Alone { second, runtime, stage, api, folder: tempfile::tempdir().unwrap() })
+        let web = runtime.block_on(stage.one("web"));
+        runtime.block_on(stage.one("peer"));
+        Some(Alone { second, runtime, stage, web, folder: tempfile::tempdir().unwrap() })
     }
 
     fn reports(&self, name: &str) -> PathBuf {
@@ -48,23 +48,7 @@ impl Alone {
 
     /// Starts it, and waits until the fault is on.
     fn start(&self, reports: &str, more: &[&str]) -> Child {
-        let scenario = format!(
-            "scenario: alone
-targets:
-  api: {{ project: {0}, service: api, pick: all }}
-  witness: {{ project: {0}, service: witness, pick: all }}
-probes:
-  witness: {{ exec: {{ target: witness, command: [/firedrill, --version], timeout: 5s }}, rate: 2/s }}
-expect:
-  recovery: {{ witness: {{ errors: \"<= 90%\" }} }}
-timing: {{ warm_up: 200ms, baseline: 1s, recovery: 1s }}
-faults:
-  - pause: {{ target: api }}
-    at: 100ms
-    for: 60s
-",
-            self.stage.prefix
-        );
+        let scenario = watched_by_peer(&self.stage.prefix, "pause: { target: web }", "60s");
         let path = self.folder.path().join("scenario.yaml");
         std::fs::write(&path, scenario).unwrap();
         let mut command = self.second.inside(FIREDRILL);
@@ -82,7 +66,7 @@ faults:
     }
 
     fn state(&self) -> State {
-        self.runtime.block_on(self.stage.look(&self.api)).state
+        self.runtime.block_on(self.stage.look(&self.web)).state
     }
 
     /// The names of what firedrill has made.
@@ -114,7 +98,7 @@ fn what_is_left_is_shown_and_undone_without_naming_a_run() {
     let listed = alone.recover("reports", &["--list", "--json"]);
     let told: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed.status.code(), Some(5), "{told:#}");
-    assert_eq!(told["runs"][0]["containers"][0], alone.stage.name("api-1"), "{told:#}");
+    assert_eq!(told["runs"][0]["containers"][0], alone.stage.name("web-1"), "{told:#}");
     assert_eq!(told["made"][0]["role"], "lock", "{told:#}");
     assert_eq!(alone.state(), State::Paused, "a list touches nothing");
     let undone = alone.recover("reports", &[]);
@@ -168,7 +152,9 @@ fn locks_of_containers_that_are_gone_are_reaped_by_the_next_drill() {
     assert_eq!(made().len(), 1);
     let mut stage = stage;
     let web = stage.web("web", "0s:ok");
-    let yaml = web.paused("reaps", "100ms", "200ms", "1s");
+    let drill =
+        Over { name: "reaps", at: "100ms", timing: "warm_up: 200ms, baseline: 1s, recovery: 1s", ..Over::default() };
+    let yaml = drill.fault(&web, "pause: { target: web }", "200ms");
     let ran = stage.run(&yaml, &[]);
     assert_eq!(made(), [], "{}", ran.output);
 }

@@ -175,6 +175,27 @@ impl Drop for SecondDaemon {
     }
 }
 
+/// A drill on such a daemon: a fault on `web`, and commands in `peer` that see it through. (No network leads to it from
+/// where tests run.)
+pub fn watched_by_peer(project: &str, fault: &str, length: &str) -> String {
+    format!(
+        "scenario: watched
+targets:
+  web: {{ project: {project}, service: web, pick: all }}
+  peer: {{ project: {project}, service: peer, pick: all }}
+probes:
+  peer: {{ exec: {{ target: peer, command: [/firedrill, --version], timeout: 5s }}, rate: 2/s }}
+expect:
+  recovery: {{ peer: {{ errors: \"<= 100%\" }} }}
+timing: {{ warm_up: 100ms, baseline: 1s, recovery: 1s }}
+faults:
+  - {fault}
+    at: 100ms
+    for: {length}
+"
+    )
+}
+
 fn possible() -> Result<(), &'static str> {
     if !rustix::process::geteuid().is_root() {
         return Err("a second daemon needs root");
@@ -293,28 +314,14 @@ mod tests {
         let Some(second) = SecondDaemon::start(false) else { return };
         let stage = second.stage().await;
         stage.one("web").await;
+        stage.one("peer").await;
         let data = second.path("data").display().to_string();
         let mount = |options: &str| {
             let script = format!("mount --bind {data} {data} && mount -o remount,bind,{options} {data}");
             assert!(second.inside("sh").args(["-c", &script]).status().unwrap().success());
         };
         mount("ro");
-        let drill = format!(
-            "scenario: read-only
-targets:
-  web: {{ project: {0}, service: web, pick: all }}
-probes:
-  web: {{ exec: {{ target: web, command: [/firedrill, --version] }}, rate: 2/s }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 100%\" }} }}
-timing: {{ warm_up: 100ms, baseline: 1s, recovery: 500ms }}
-faults:
-  - delay: {{ target: web, time: 10ms }}
-    at: 100ms
-    for: 1s
-",
-            stage.prefix
-        );
+        let drill = watched_by_peer(&stage.prefix, "delay: { target: web, time: 10ms }", "1s");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("read-only.yaml");
         fs::write(&path, drill).unwrap();

@@ -3,7 +3,7 @@
 use super::{Blow, Kill, Subject, trace::Trace};
 use crate::{
     drill::{FIREDRILL, run_folder},
-    second_daemon::SecondDaemon,
+    second_daemon::{SecondDaemon, watched_by_peer},
     stage::Stage,
 };
 use firedrill::{
@@ -82,24 +82,7 @@ impl Range {
     }
 
     fn start(&self, yaml: &str) -> Child {
-        let text = format!(
-            "scenario: daemons
-targets:
-  web: {{ project: {0}, service: web, pick: all }}
-  peer: {{ project: {0}, service: peer, pick: all }}
-probes:
-  peer: {{ exec: {{ target: peer, command: [/firedrill, --version], timeout: 5s }}, rate: 2/s }}
-expect:
-  recovery: {{ peer: {{ errors: \"<= 100%\" }} }}
-timing: {{ warm_up: 100ms, baseline: 1s, recovery: 500ms }}
-faults:
-  - {yaml}
-    at: 100ms
-    for: 3s
-",
-            self.stage().prefix
-        );
-
+        let text = watched_by_peer(&self.stage().prefix, yaml, "3s");
         let path = self.folder.path().join("scenario.yaml");
         fs::write(&path, text).unwrap();
         let mut command = self.second.inside(FIREDRILL);

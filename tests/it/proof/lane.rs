@@ -5,7 +5,7 @@ use super::{
     trace::{self, Trace},
 };
 use crate::{
-    drill::{Drill, FIREDRILL, Running, Web, run_folder},
+    drill::{Drill, FIREDRILL, Over, Running, Web, run_folder},
     keeper::ours,
 };
 use firedrill::{
@@ -88,26 +88,11 @@ impl Lane {
     }
 
     fn start(&mut self, subject: Subject) -> Running {
-        let yaml = format!(
-            "scenario: proof
-targets:
-  web: {{ project: $PROJECT, service: web, pick: all }}
-  peer: {{ project: $PROJECT, service: peer, pick: all }}
-load:
-  web:
-    http: {{ url: \"{}\", timeout: 500ms }}
-    rate: 20/s
-    ok: {{ status: 2xx }}
-expect:
-  recovery: {{ web: {{ errors: \"<= 100%\" }} }}
-timing: {{ warm_up: 100ms, baseline: 1s, recovery: 500ms }}
-faults:
-  - {}
-    at: 100ms
-    for: {HELD_MS}ms
-",
-            self.web.url, subject.yaml
-        );
+        let timing = "warm_up: 100ms, baseline: 1s, recovery: 500ms";
+        let drill = Over { name: "proof", errors: "100%", timing, ..Over::default() };
+        let yaml = drill.fault(&self.web, subject.yaml, &format!("{HELD_MS}ms"));
+        // The partition's other side.
+        let yaml = yaml.replace("load:\n", "  peer: { project: $PROJECT, service: peer, pick: all }\nload:\n");
         let scenario = self.stage.scenario("scenario", &yaml);
         let mut command = self.stage.command(&[&scenario], &[]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
