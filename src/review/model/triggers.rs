@@ -13,6 +13,9 @@ const FAILED: f64 = 0.01;
 /// More than this of degradation is long, nanoseconds.
 const LONG: u64 = 60_000_000_000;
 
+/// More unknown than this share of a phase is measuring that failed; below, a scheduler's hiccup.
+const UNKNOWN: f64 = 0.01;
+
 /// A trigger that is met.
 pub struct Trigger {
     says: String,
@@ -87,8 +90,9 @@ fn others(look: &Look<'_>) -> Option<Trigger> {
 }
 
 fn measuring(look: &Look<'_>) -> Option<Trigger> {
-    let failed = |kind: &DoubtKind| {
-        matches!(kind, DoubtKind::EvidenceLost { .. } | DoubtKind::Damaged(_) | DoubtKind::Unknown { .. })
+    let failed = |kind: &DoubtKind| match kind {
+        DoubtKind::Unknown { share, .. } => *share > UNKNOWN,
+        kind => matches!(kind, DoubtKind::EvidenceLost { .. } | DoubtKind::Damaged(_)),
     };
     let doubt = look.findings.doubts.iter().find(|doubt| doubt.decisive || failed(&doubt.kind))?;
     Some(trigger("the measuring failed in part", doubt.evidence.clone()))
