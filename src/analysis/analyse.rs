@@ -4,7 +4,9 @@ use super::{
     AnalysisError, Criterion, Distribution, EvidenceFile, FINDINGS_FORMAT, Figure, FigureKind, Findings, Impact,
     Ledger, Outage, PhaseStats, ProbeFindings, RunFacts, Tick, Verdict,
     alerts::{self, Alerts},
-    around, criteria, doubts, faults, figures,
+    around, bursts,
+    clocks::Clock,
+    criteria, doubts, faults, figures,
     impact::Watched,
     judge,
     log::{self, ProbeLog, RequestLog},
@@ -77,6 +79,9 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
     let notes = around::notes(events, &mut ledger);
     let (earlier, earlier_at) = around::earlier(events, &mut ledger);
     let usage = around::usage(events, &scope, &mut ledger);
+    let logs = around::logs(events);
+    let engine = Clock::of_engine(journal.started.started, events);
+    let bursts = bursts::find(folder, &logs, windows.fault(), &engine, &mut ledger);
     let evidence = ledger.into_places();
     Ok(Findings {
         format: FINDINGS_FORMAT,
@@ -93,7 +98,8 @@ pub fn analyse(folder: &RunFolder) -> Result<Findings, AnalysisError> {
         earlier,
         earlier_at,
         open_before: around::open_before(events),
-        logs: around::logs(events),
+        logs,
+        bursts,
         verdict,
         scope,
         criteria,

@@ -40,6 +40,15 @@ pub enum Evidence {
     },
     /// A whole file, relative to the run folder.
     File(String),
+    /// Part of a file.
+    Part {
+        /// Relative to the run folder.
+        file: String,
+        /// First byte.
+        from: u64,
+        /// The first byte that does not belong to it.
+        to: u64,
+    },
 }
 
 /// `journal.jsonl:12-14`, `requests.bin, probe 0, requests 200-399`, `logs/api.log`.
@@ -52,6 +61,7 @@ impl fmt::Display for Evidence {
                 write!(f, "requests.bin, probe {probe}, requests {from}-{to}")
             }
             Evidence::File(name) => f.write_str(name),
+            Evidence::Part { file, from, to } => write!(f, "{file}, bytes {from}-{to}"),
         }
     }
 }

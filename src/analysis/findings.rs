@@ -5,7 +5,8 @@
 //! What could not be measured is `None` or carries its reason; it is never 0.
 
 use super::{
-    Absent, AlertFindings, Evidence, EvidenceId, Figure, FigureKind, Objective, Place, TimelineRow, Value, Verdict,
+    Absent, AlertFindings, Evidence, EvidenceId, Figure, FigureKind, LogBurst, Objective, Place, TimelineRow, Value,
+    Verdict,
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
@@ -74,6 +75,9 @@ pub struct Findings {
     pub open_before: Vec<OpenItem>,
     /// Log files of containers in the run folder.
     pub logs: Vec<LogFile>,
+    /// What they began to print when the fault came.
+    #[serde(default)]
+    pub bursts: Vec<LogBurst>,
     /// What an [`EvidenceId`] stands for.
     pub evidence: Vec<Evidence>,
     /// The same down to bytes, with digests, in the same order; `None` where the folder does not hold it.

@@ -12,6 +12,7 @@
 mod alerts;
 mod analyse;
 mod around;
+mod bursts;
 mod clocks;
 pub mod compare;
 mod criteria;
@@ -43,6 +44,7 @@ mod windows;
 
 pub use alerts::{AlertEdge, AlertFindings, AlertOutcome, AlertRow};
 pub use analyse::analyse;
+pub use bursts::LogBurst;
 pub use evidence::*;
 pub use figure::*;
 pub use findings::*;

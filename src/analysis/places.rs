@@ -38,6 +38,7 @@ pub fn places(folder: &RunFolder, evidence: &[Evidence], probes: &BTreeMap<Probe
                 ("requests.bin".to_owned(), probes.get(probe)?.bytes_of(*from, *to)?)
             }
             Evidence::File(name) => (name.clone(), 0..std::fs::metadata(folder.path().join(name)).ok()?.len()),
+            Evidence::Part { file, from, to } => (file.clone(), *from..*to),
         };
         let digest = digest_of(&folder.path().join(&file), &bytes).ok()?;
         Some(Place { file, bytes, digest })

@@ -640,7 +640,9 @@ fn every_piece_of_evidence_can_be_followed() {
             Evidence::Requests { probe, from, to, from_at, to_at } => {
                 assert!(*probe == 0 && from <= to && from_at <= to_at, "{place}");
             }
-            Evidence::File(name) => assert!(stage.run_folder().path().join(name).exists()),
+            Evidence::File(name) | Evidence::Part { file: name, .. } => {
+                assert!(stage.run_folder().path().join(name).exists());
+            }
         }
     }
     let gate = findings.timeline.iter().find(|row| row.what == Happening::GatePassed).unwrap();

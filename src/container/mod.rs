@@ -74,6 +74,9 @@ pub struct Container {
     pub restart_count: i64,
     /// Health, if the container has a health check.
     pub health: Option<Health>,
+    /// How its health is checked, if it is (and if this was recorded: older journals do not have it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<HealthChecks>,
     /// What the engine does when it ends.
     pub restart_policy: RestartPolicy,
     /// Whether the engine removes it when it ends.
@@ -154,6 +157,27 @@ impl State {
     /// Whether processes of the container are there, frozen or not, or about to be.
     pub fn runs(self) -> bool {
         matches!(self, State::Running | State::Paused | State::Restarting)
+    }
+}
+
+/// How often health is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthChecks {
+    /// Between the end of a check and the next one.
+    pub every: Span,
+    /// How long one may take.
+    pub timeout: Span,
+    /// So many failures in a row are unhealthy.
+    pub retries: u32,
+}
+
+impl HealthChecks {
+    /// What the engine does where nothing is said.
+    pub const DEFAULT: HealthChecks = HealthChecks { every: Span::secs(30), timeout: Span::secs(30), retries: 3 };
+
+    /// Whoever goes bad is called unhealthy after so long at most.
+    pub fn notices_within(self) -> Span {
+        Span((self.every.0 + self.timeout.0) * self.retries)
     }
 }
 

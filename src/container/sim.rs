@@ -52,6 +52,7 @@ pub fn container(project: &str, service: &str, number: u8) -> Container {
         started_at: "2026-03-01T09:00:00Z".into(),
         restart_count: 0,
         health: None,
+        checks: None,
         restart_policy: RestartPolicy { name: "no".into(), max_retries: 0 },
         auto_remove: false,
         network_mode: format!("{project}_default"),

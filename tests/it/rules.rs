@@ -50,7 +50,18 @@ fn on_a_plateau(findings: &mut Findings, at: u64) {
     during.points = vec![(0.0, S / 20), (0.5, S / 10), (0.9, at), (0.95, at + S / 100), (0.99, at + S / 80)];
 }
 
-const TRIALS: [Trial; 24] = [
+fn alerts(findings: &mut Findings) -> &mut AlertFindings {
+    findings.alerts.as_mut().unwrap()
+}
+
+/// The worker receives twice as much while the fault is on.
+fn amplified(findings: &mut Findings) {
+    for point in &mut findings.usage[1].points {
+        point.rx_per_s = Some(if (27 * S..56 * S).contains(&point.at) { 18_000.0 } else { 9_000.0 });
+    }
+}
+
+const TRIALS: [Trial; 28] = [
     ("not-recovered", sample::not_recovered, |_| {}, |f| f.run.cut_short = true),
     ("cleanup-unproven", sample::cut_short, |_| {}, |f| f.verdict.cleanup = Cleanup::Proven),
     (
@@ -101,8 +112,19 @@ const TRIALS: [Trial; 24] = [
     (
         "healthy-while-bad",
         sample::held,
-        |f| figure(f, FigureKind::DegradedSpan).value = Ok(Value::Time(31 * S as i64)),
-        |f| target(f).health = None,
+        // It is asked every 5s, three times, and may take 2s: it has noticed after 21s.
+        |f| figure(f, FigureKind::DegradedSpan).value = Ok(Value::Time(21 * S as i64)),
+        |f| figure(f, FigureKind::DegradedSpan).value = Ok(Value::Time(20 * S as i64)),
+    ),
+    ("load-amplified", sample::held, amplified, |f| f.usage[1].points.iter_mut().for_each(|p| p.rx_per_s = Some(9e3))),
+    (
+        "log-burst",
+        sample::held,
+        |f| {
+            let (container, kind) = ("shop-api-1".into(), "connect to #: refused".into());
+            f.bursts = vec![LogBurst { container, kind, lines: 240, first: 27 * S, evidence: EvidenceId(4) }];
+        },
+        |f| f.bursts.clear(),
     ),
     ("undecided", sample::undecided, |_| {}, |f| f.verdict.hypothesis = Hypothesis::Held),
     (
@@ -144,6 +166,18 @@ const TRIALS: [Trial; 24] = [
             f.criteria[9] = Criterion { what, phase, measured, ..f.criteria[9].clone() };
         },
         |f| f.criteria[9].status = CriterionStatus::Met,
+    ),
+    (
+        "alert-still-firing",
+        sample::missed_alert,
+        |f| alerts(f).rows[0].resolved = None,
+        |f| f.terms.detect.as_mut().unwrap().alerts[0].resolves_within = Some(Span::secs(90)),
+    ),
+    (
+        "clock-skewed",
+        sample::missed_alert,
+        |f| alerts(f).clock_ns = Some(Interval { low: -3 * S as i64, high: -2 * S as i64 }),
+        |f| alerts(f).clock_ns = Some(Interval { low: -3 * S as i64, high: 1 }),
     ),
     ("image-not-pinned", sample::held, |_| {}, |f| target(f).image = format!("redis@sha256:{:0<64}", 1)),
 ];

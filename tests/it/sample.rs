@@ -2,7 +2,7 @@
 
 use firedrill::{
     analysis::*,
-    container::{Container, ContainerId, EngineInfo, Health, Op, RestartPolicy, State},
+    container::{Container, ContainerId, EngineInfo, Health, HealthChecks, Op, RestartPolicy, State},
     event::{
         Comparison, Difference, EarlierRun, Expectations, FaultTerms, Guard, Limit, Limits, Metric, NotStarted,
         NoteKind, OpenItem, Phase, ProbeKind, ProbeTerms, Slo, Terms, Timing, UndoReason,
@@ -13,7 +13,7 @@ use firedrill::{
 use std::collections::BTreeMap;
 
 mod alerts;
-pub use alerts::missed_alert;
+pub use alerts::{crowded, missed_alert};
 
 const S: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -40,6 +40,7 @@ fn container(name: &str) -> Container {
         started_at: "2026-03-01T09:00:00Z".into(),
         restart_count: 0,
         health: Some(Health::Healthy),
+        checks: Some(HealthChecks { every: Span::secs(5), timeout: Span::secs(2), retries: 3 }),
         restart_policy: RestartPolicy { name: "always".into(), max_retries: 0 },
         auto_remove: false,
         network_mode: "shop_default".into(),
@@ -560,6 +561,7 @@ pub fn held() -> Findings {
             bytes: 2048,
             cut: false,
         }],
+        bursts: vec![],
         evidence: (0..8).map(|line| Evidence::Journal { from: line + 1, to: line + 1 }).collect(),
         places: vec![],
     }

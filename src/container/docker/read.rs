@@ -1,13 +1,20 @@
 //! What the engine answers, in our own types. Whatever is absent reads as its empty value.
 
-use crate::container::{
-    Attachment, Container, ContainerId, EngineEvent, Health, PublishedPort, ResourceLimits, RestartPolicy, State, Usage,
+use crate::{
+    container::{
+        Attachment, Container, ContainerId, EngineEvent, Health, HealthChecks, PublishedPort, ResourceLimits,
+        RestartPolicy, State, Usage,
+    },
+    units::Span,
 };
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerStatsResponse, EndpointSettings,
-    EventMessage, HealthStatusEnum, HostConfig, NetworkSettings, PortMap,
+    EventMessage, HealthConfig, HealthStatusEnum, HostConfig, NetworkSettings, PortMap,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 /// A container as it was inspected.
 pub(super) fn container(host: &str, answer: ContainerInspectResponse) -> Container {
@@ -28,6 +35,7 @@ pub(super) fn container(host: &str, answer: ContainerInspectResponse) -> Contain
         started_at: state.started_at.clone().unwrap_or_default(),
         restart_count: answer.restart_count.unwrap_or(0),
         health: health(&state),
+        checks: config.healthcheck.as_ref().and_then(checks),
         restart_policy: restart_policy(&host_config),
         auto_remove: host_config.auto_remove.unwrap_or(false),
         network_mode: host_config.network_mode.clone().unwrap_or_default(),
@@ -58,6 +66,22 @@ fn health(state: &ContainerState) -> Option<Health> {
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
     }
+}
+
+/// 0 and nothing at all mean the engine's default; `NONE` switches off what the image brings.
+fn checks(config: &HealthConfig) -> Option<HealthChecks> {
+    let off = config.test.as_ref().is_none_or(|test| test.first().is_none_or(|kind| kind == "NONE"));
+    let span = |ns: Option<i64>, default: Span| match ns {
+        Some(ns) if ns > 0 => Span(Duration::from_nanos(ns.unsigned_abs())),
+        _ => default,
+    };
+    let default = HealthChecks::DEFAULT;
+    let retries = config.retries.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0);
+    (!off).then(|| HealthChecks {
+        every: span(config.interval, default.every),
+        timeout: span(config.timeout, default.timeout),
+        retries: retries.unwrap_or(default.retries),
+    })
 }
 
 fn restart_policy(config: &HostConfig) -> RestartPolicy {

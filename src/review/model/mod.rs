@@ -14,7 +14,7 @@ mod limits;
 pub(super) mod look;
 mod past;
 mod pictures;
-mod restore;
+mod response;
 mod sentences;
 mod tiles;
 mod timeline;
@@ -23,8 +23,9 @@ mod trust;
 pub(super) mod verdict;
 
 pub use appendix::{Appendix, FaultRecord, FigureRow, OperationRow};
+pub(super) use decide::quoted;
 pub use decide::{Answer, Prompt};
-pub use detection::{AlertWords, Detection};
+pub use detection::{AlertTable, AlertWords};
 pub use factors::Factor;
 pub use hypothesis::CriterionRow;
 pub use impact::{ClassRow, Column, ImpactTable};
@@ -32,6 +33,7 @@ pub use lessons::Lessons;
 pub use look::{Look, phase_name};
 pub use past::PastRun;
 pub use pictures::Picture;
+pub use response::Response;
 pub use tiles::Tile;
 pub use timeline::Row;
 pub use verdict::{Banner, criterion_name, criterion_reading, fact_words};
@@ -43,6 +45,7 @@ use super::{
 };
 use crate::analysis::Findings;
 use schemars::JsonSchema;
+use sentences::Sections;
 use serde::Serialize;
 
 /// A whole review.
@@ -110,16 +113,16 @@ pub struct Review {
     pub impact: Vec<ImpactTable>,
     /// The same for probes that were only recorded.
     pub impact_beside: Vec<ImpactTable>,
-    /// Degraded window, excess, outages, budget: facts beside the tables.
+    /// Degraded window, excess, outages: facts beside the tables.
     pub impact_facts: Vec<Fact>,
+    /// What it would have cost of the error budget, where there is an SLO.
+    pub budget: Option<Fact>,
     /// Containers outside the targets to which something happened.
     pub blast: Vec<Fact>,
     /// How many were watched outside the targets.
     pub watched: usize,
-    /// Who or what restored service, and who told of the fault.
-    pub restore: Vec<Told>,
-    /// Which alerts were expected, and which fired; absent without an alert source.
-    pub detection: Option<Detection>,
+    /// What told of the fault, and who or what restored service.
+    pub response: Response,
     /// What contributed, observed or as a hypothesis.
     pub factors: Vec<Factor>,
     /// What the rules found, the gravest first.
@@ -210,7 +213,19 @@ impl Review {
         let most = if triggers.is_empty() { 1 } else { usize::MAX };
         let prompts: Vec<Prompt> = decide::prompts(&look).into_iter().take(most).collect();
         let (timeline, timeline_left_out) = timeline::story(&look, triggers.is_empty());
-        let (impact, impact_beside) = impact::tables(&look);
+        let terms_evidence = look.cite(&look.terms_evidence());
+        let (expected, impact, response) =
+            (hypothesis::expected(&look), impact::impact(&look), response::response(&look));
+        let tries = limits::tries(&look);
+        let sentences = sentences::three(&Sections {
+            not_started: look.not_started(),
+            cut_short: run.cut_short,
+            terms: &terms_evidence,
+            tries: &tries,
+            expected: &expected,
+            impact: &impact,
+            response: &response,
+        });
         let hits = rules::hits(findings);
         let actions = actions(findings, &hits);
         Review {
@@ -218,7 +233,7 @@ impl Review {
             scenario: run.scenario.clone(),
             title: run.title.clone(),
             hypothesis: run.hypothesis.clone(),
-            terms_evidence: look.cite(&look.terms_evidence()),
+            terms_evidence,
             of: run.of.clone(),
             owner: run.owner.clone(),
             tags: run.tags.clone(),
@@ -229,33 +244,33 @@ impl Review {
             version: run.version.clone(),
             standing: Standing::of(findings),
             people: vec![],
-            banner: verdict::banner(&look),
-            sentences: sentences::three(&look),
+            banner: verdict::banner(&look, &expected),
+            sentences,
             minutes: prompts.iter().map(|p| p.minutes).sum(),
             prompts,
             tiles: tiles::tiles(&look),
             trust: trust::trust(&look),
             scope: trust::scope(&look),
             pictures: pictures::pictures(&look),
-            criteria: hypothesis::rows(&look),
+            criteria: expected.rows,
             not_judged: findings.probes.iter().filter(|p| !p.judged).map(|p| p.name.clone()).collect(),
             timeline,
             timeline_left_out,
             record: triggers.is_empty(),
             triggers: triggers::line(&look, &triggers),
-            impact,
-            impact_beside,
-            impact_facts: impact::facts(&look),
+            impact: impact.tables,
+            impact_beside: impact.beside,
+            impact_facts: impact.facts,
+            budget: impact.budget,
             blast: impact::blast(&look),
             watched: findings.scope.neighbours.len(),
-            restore: restore::lines(&look),
-            detection: detection::detection(&look),
+            response,
             factors: factors::factors(&look, &hits),
             open_before: again::open_before(findings),
             folded_actions: actions.iter().filter(|action| !action.visible).count(),
             actions,
             hits,
-            tries: limits::tries(&look),
+            tries,
             lessons: lessons::lessons(&look),
             questions: limits::questions(&look),
             limits: limits::lines(&look),

@@ -1,8 +1,8 @@
 //! What the alerts did not tell, told without need, or went on telling.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first};
+use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
 use crate::{
-    analysis::{AlertOutcome, Bounded, Criterion, CriterionStatus},
+    analysis::{AlertOutcome, AlertRow, Bounded, Criterion, CriterionStatus},
     review::{
         action::Aim,
         model::{look::phase_name, verdict},
@@ -37,7 +37,7 @@ fn broken(case: &Case<'_>, of: impl Fn(&Criterion) -> Option<Words>) -> Vec<Seen
                 title: words.candidate,
                 aim: words.aim,
                 weight: words.weight,
-                done_when: format!("{} in 1 run of the scenario", criterion.what),
+                done_when: format!("{} in 1 run", criterion.what),
                 criterion: format!("{}: {}", phase_name(criterion.phase), criterion.what),
             },
         })
@@ -145,3 +145,44 @@ pub(super) const RESETS_LATE: Rule = Rule {
         })
     },
 };
+
+/// Firing for longer than this after all is well, and people learn to ignore it; nanoseconds.
+const LONG: u64 = 60_000_000_000;
+
+pub(super) const STILL_FIRING: Rule = Rule {
+    id: "alert-still-firing",
+    looks_for: "an expected alert that fired for more than 1m after the recovery, where nothing is promised of its end",
+    find: still_firing,
+};
+
+fn still_firing(case: &Case<'_>) -> Vec<Seen> {
+    let (Some(terms), Some(alerts)) = (&case.findings.terms.detect, &case.findings.alerts) else { return vec![] };
+    let Some(recovered) = case.look.main().and_then(|main| main.impact.as_ref()?.end) else { return vec![] };
+    let promised = |row: &AlertRow| row.expected.and_then(|at| terms.alerts.get(at)?.resolves_within).is_some();
+    let fired = alerts.rows.iter().filter(|row| matches!(row.outcome, AlertOutcome::Fired | AlertOutcome::Late));
+    let one = |row: &AlertRow| {
+        let until = row.resolved.map_or(case.findings.run.ended, |at| at.low);
+        let long = until.saturating_sub(recovered.high);
+        (long > LONG).then_some(())?;
+        let (alert, still) = (&row.alert, if row.resolved.is_none() { " and was not over" } else { "" });
+        Some(Seen {
+            service: case.service(),
+            by_fault: true,
+            signal: format!("alert end {alert}"),
+            title: format!("Alert {alert} fired for {} after the recovery{still}.", quantity::span(long)),
+            basis: Basis::Observed,
+            test: format!(
+                "Look at the expression of {alert} over the recovery: a window of several minutes keeps it true for as long."
+            ),
+            evidence: first(&row.evidence, 3),
+            candidate: Candidate {
+                title: format!("Let alert {alert} resolve within 1m of the recovery"),
+                aim: Aim::Detect,
+                weight: Weight::Hygiene,
+                done_when: format!("alert {alert} resolves within 1m of the recovery in 1 run"),
+                criterion: rests(STILL_FIRING.id, alert),
+            },
+        })
+    };
+    fired.filter(|row| !promised(row)).filter_map(one).collect()
+}

@@ -2,14 +2,15 @@
 
 use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
 use crate::{
-    analysis::{EvidenceId, FigureKind, Happening, TimelineRow},
-    container::Container,
-    review::{action::Aim, model::verdict, quantity},
+    analysis::{EvidenceId, FigureKind, Happening, LogBurst, TimelineRow},
+    container::{Container, HealthChecks},
+    review::{
+        action::Aim,
+        model::{quoted, verdict},
+        quantity,
+    },
 };
-use std::collections::BTreeMap;
-
-/// A check shorter than this cannot be expected to have noticed: the engine's default is one every 30 s.
-const CHECKED_BY: u64 = 30_000_000_000;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn name_of(container: &Container) -> String {
     container.service().unwrap_or(&container.name).to_owned()
@@ -31,37 +32,70 @@ fn snapshot(case: &Case<'_>) -> Vec<EvidenceId> {
     case.findings.scope.evidence.into_iter().collect()
 }
 
-/// A setting of a service, as the engine showed it before the drill.
-fn setting(case: &Case<'_>, service: &str, signal: &str, title: String, test: String, candidate: Candidate) -> Seen {
+/// What a rule says of a service.
+struct Says {
+    signal: &'static str,
+    title: String,
+    test: String,
+    aim: Aim,
+    /// What is to be done, and the state that ends it.
+    candidate: String,
+    done_when: String,
+}
+
+/// What became of a service under the faults of this drill.
+fn happened(case: &Case<'_>, rule: &'static str, service: &str, evidence: Vec<EvidenceId>, says: Says) -> Seen {
     Seen {
         service: service.into(),
-        by_fault: false,
-        signal: signal.into(),
-        title,
+        by_fault: true,
+        signal: says.signal.into(),
+        title: says.title,
         basis: Basis::Observed,
-        test,
-        evidence: snapshot(case),
-        candidate,
+        test: says.test,
+        evidence,
+        candidate: Candidate {
+            title: says.candidate,
+            aim: says.aim,
+            weight: case.weight(),
+            done_when: says.done_when,
+            criterion: rests(rule, service),
+        },
     }
+}
+
+/// A setting of each service, as the engine showed it before the drill: it broke no promise.
+fn settings(
+    case: &Case<'_>,
+    rule: &'static str,
+    holds: fn(&Container) -> bool,
+    says: impl Fn(&str, &Container) -> Says,
+) -> Vec<Seen> {
+    let one = |(service, containers): (String, Vec<&Container>)| {
+        let mut seen = happened(case, rule, &service, snapshot(case), says(&service, containers.first()?));
+        seen.by_fault = false;
+        seen.candidate.weight = Weight::Hygiene;
+        Some(seen)
+    };
+    targets(case, holds).into_iter().filter_map(one).collect()
 }
 
 pub(super) const NO_MEMORY_LIMIT: Rule = Rule {
     id: "no-memory-limit",
     looks_for: "targets that may use all memory of the host",
     find: |case| {
-        let one = |(service, _): (String, Vec<&Container>)| {
-            let candidate = Candidate {
-                title: format!("Set a memory limit on {service}"),
+        settings(
+            case,
+            NO_MEMORY_LIMIT.id,
+            |c| c.limits.memory == 0,
+            |service, _| Says {
+                signal: "memory limit",
+                title: format!("{service} runs without a memory limit: it may use all memory of the host."),
+                test: format!("Squeeze the memory of {service} in a drill, and watch the containers beside it."),
                 aim: Aim::Prevent,
-                weight: Weight::Hygiene,
+                candidate: format!("Set a memory limit on {service}"),
                 done_when: format!("docker inspect shows a memory limit above 0 on {service}"),
-                criterion: rests(NO_MEMORY_LIMIT.id, &service),
-            };
-            let title = format!("{service} runs without a memory limit: it may use all memory of the host.");
-            let test = format!("Squeeze the memory of {service} in a drill, and watch the containers beside it.");
-            setting(case, &service, "memory limit", title, test, candidate)
-        };
-        targets(case, |c| c.limits.memory == 0).into_iter().map(one).collect()
+            },
+        )
     },
 };
 
@@ -69,19 +103,19 @@ pub(super) const NO_HEALTH_CHECK: Rule = Rule {
     id: "no-health-check",
     looks_for: "targets whose state the engine cannot tell",
     find: |case| {
-        let one = |(service, _): (String, Vec<&Container>)| {
-            let candidate = Candidate {
-                title: format!("Add a health check to {service}"),
+        settings(
+            case,
+            NO_HEALTH_CHECK.id,
+            |c| c.health.is_none(),
+            |service, _| Says {
+                signal: "health check",
+                title: format!("{service} has no health check: the engine takes it for good as long as it runs."),
+                test: format!("Pause {service} in a drill: with a health check the engine reports it unhealthy."),
                 aim: Aim::Detect,
-                weight: Weight::Hygiene,
+                candidate: format!("Add a health check to {service}"),
                 done_when: format!("{service} turns unhealthy within 30s of the fault in 1 run"),
-                criterion: rests(NO_HEALTH_CHECK.id, &service),
-            };
-            let title = format!("{service} has no health check: the engine takes it for good as long as it runs.");
-            let test = format!("Pause {service} in a drill: with a health check the engine reports it unhealthy.");
-            setting(case, &service, "health check", title, test, candidate)
-        };
-        targets(case, |c| c.health.is_none()).into_iter().map(one).collect()
+            },
+        )
     },
 };
 
@@ -89,21 +123,15 @@ pub(super) const IMAGE_NOT_PINNED: Rule = Rule {
     id: "image-not-pinned",
     looks_for: "targets whose image is named by a tag that can move",
     find: |case| {
-        let one = |(service, containers): (String, Vec<&Container>)| {
-            let image = containers.first().map(|c| c.image.clone()).unwrap_or_default();
-            let candidate = Candidate {
-                title: format!("Name the image of {service} by its digest"),
-                aim: Aim::Process,
-                weight: Weight::Hygiene,
-                done_when: format!("docker inspect shows an image of {service} that ends in @sha256 and a digest"),
-                criterion: rests(IMAGE_NOT_PINNED.id, &service),
-            };
-            let title = format!("The image of {service} is named by a tag ({image}), not by its digest.");
-            let test = "Pull the tag on another host and compare the image ids.".to_owned();
-            setting(case, &service, "image", title, test, candidate)
-        };
         let moves = |c: &Container| !c.image.contains("@sha256:") && !c.image.starts_with("sha256:");
-        targets(case, moves).into_iter().map(one).collect()
+        settings(case, IMAGE_NOT_PINNED.id, moves, |service, container| Says {
+            signal: "image",
+            title: format!("The image of {service} is named by a tag ({}), not by its digest.", container.image),
+            test: "Pull the tag on another host and compare the image ids.".into(),
+            aim: Aim::Process,
+            candidate: format!("Name the image of {service} by its digest"),
+            done_when: format!("docker inspect shows an image of {service} that ends in @sha256 and a digest"),
+        })
     },
 };
 
@@ -127,30 +155,20 @@ fn stayed_down(case: &Case<'_>) -> Vec<Seen> {
             }
             let service = name_of(container);
             let asked = fault.undo_requested.map(|at| case.look.moment(at)).unwrap_or_default();
-            seen.push(Seen {
-                by_fault: true,
-                basis: Basis::Observed,
-                evidence: first(&fault.evidence, 3),
-                ..setting(
-                    case,
-                    &service,
-                    "restart policy",
-                    format!(
-                        "{} stayed down after {} until the runner started it at {asked}; its restart policy is `no`.",
-                        container.name, fault.label
-                    ),
-                    format!(
-                        "Crash {service} again with a restart policy set: the time to recover tells what it is worth."
-                    ),
-                    Candidate {
-                        title: format!("Set a restart policy on {service}"),
-                        aim: Aim::Prevent,
-                        weight: case.weight(),
-                        done_when: format!("{service} comes back by itself in 1 run of the scenario"),
-                        criterion: rests(STAYED_DOWN.id, &service),
-                    },
-                )
-            });
+            let says = Says {
+                signal: "restart policy",
+                title: format!(
+                    "{} stayed down after {} until the runner started it at {asked}; its restart policy is `no`.",
+                    container.name, fault.label
+                ),
+                test: format!(
+                    "Crash {service} again with a restart policy set: the time to recover tells what it is worth."
+                ),
+                aim: Aim::Prevent,
+                candidate: format!("Set a restart policy on {service}"),
+                done_when: format!("{service} comes back by itself in 1 run"),
+            };
+            seen.push(happened(case, STAYED_DOWN.id, &service, first(&fault.evidence, 3), says));
         }
     }
     seen
@@ -171,26 +189,19 @@ fn out_of_memory(case: &Case<'_>) -> Vec<Seen> {
             struck.entry(container.clone()).or_default().extend(evidence);
         }
     }
-    let seen = |(container, evidence): (String, Vec<EvidenceId>)| Seen {
-        service: container.clone(),
-        by_fault: true,
-        signal: "out of memory".into(),
-        title: format!(
-            "The kernel's out-of-memory killer struck {container} {}.",
-            quantity::plural(evidence.len() as u64, "time", "times")
-        ),
-        basis: Basis::Observed,
-        test: format!(
-            "Run the scenario again with twice the memory limit of {container}, and compare its peak memory."
-        ),
-        evidence: first(&evidence, 3),
-        candidate: Candidate {
-            title: format!("Bound the memory of {container} below its limit"),
+    let seen = |(container, evidence): (String, Vec<EvidenceId>)| {
+        let times = quantity::plural(evidence.len() as u64, "time", "times");
+        let says = Says {
+            signal: "out of memory",
+            title: format!("The kernel's out-of-memory killer struck {container} {times}."),
+            test: format!(
+                "Run the scenario again with twice the memory limit of {container}, and compare its peak memory."
+            ),
             aim: Aim::Prevent,
-            weight: case.weight(),
-            done_when: format!("{container} ends 1 run of the scenario without an out-of-memory event"),
-            criterion: rests(OUT_OF_MEMORY.id, &container),
-        },
+            candidate: format!("Bound the memory of {container} below its limit"),
+            done_when: format!("{container} ends 1 run without an out-of-memory event"),
+        };
+        happened(case, OUT_OF_MEMORY.id, &container, first(&evidence, 3), says)
     };
     struck.into_iter().map(seen).collect()
 }
@@ -218,48 +229,41 @@ fn single_instance(case: &Case<'_>) -> Vec<Seen> {
     for (service, containers) in targets(case, |c| c.service().is_some()) {
         let Some(one) = containers.iter().find(|c| taken(c)) else { continue };
         let same = |c: &&Container| c.service() == one.service() && c.project() == one.project();
-        let instances: std::collections::BTreeSet<&str> = all().filter(same).map(|c| c.name.as_str()).collect();
+        let instances: BTreeSet<&str> = all().filter(same).map(|c| c.name.as_str()).collect();
         if instances.len() != 1 {
             continue;
         }
         let mut evidence = first(&impact.evidence, 2);
         evidence.extend(snapshot(case));
-        seen.push(Seen {
-            service: service.clone(),
-            by_fault: true,
-            signal: "instances".into(),
+        let says = Says {
+            signal: "instances",
             title: format!(
                 "{} was the only instance of {service}, and {} was degraded from {} on when it was taken away.",
                 one.name,
                 main.name,
                 case.look.short(impact.start.middle())
             ),
-            basis: Basis::Hypothesis,
             test: format!("Start a second instance of {service} and run the scenario again."),
-            evidence,
-            candidate: Candidate {
-                title: format!("Run at least 2 instances of {service}"),
-                aim: Aim::Prevent,
-                weight: case.weight(),
-                done_when: format!(
-                    "the scenario takes 1 of at least 2 instances of {service} away, and its promises hold"
-                ),
-                criterion: rests(SINGLE_INSTANCE.id, &service),
-            },
-        });
+            aim: Aim::Prevent,
+            candidate: format!("Run at least 2 instances of {service}"),
+            done_when: format!("the scenario takes 1 of at least 2 instances of {service} away, and its promises hold"),
+        };
+        let found = happened(case, SINGLE_INSTANCE.id, &service, evidence, says);
+        seen.push(Seen { basis: Basis::Hypothesis, ..found });
     }
     seen
 }
 
 pub(super) const HEALTHY_WHILE_BAD: Rule = Rule {
     id: "healthy-while-bad",
-    looks_for: "a target whose health check said healthy through 30s or more of impact",
+    looks_for: "a target whose health check said healthy through an impact that lasted longer than it takes to notice",
     find: healthy_while_bad,
 };
 
 fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
-    let lasted = case.look.time(FigureKind::DegradedSpan).filter(|ns| *ns >= CHECKED_BY);
-    let (Some(lasted), Some(main)) = (lasted, case.look.main()) else { return vec![] };
+    let (Some(lasted), Some(main)) = (case.look.time(FigureKind::DegradedSpan), case.look.main()) else {
+        return vec![];
+    };
     let Some(impact) = &main.impact else { return vec![] };
     let told = |container: &Container| {
         case.findings.timeline.iter().any(|row| match &row.what {
@@ -269,30 +273,53 @@ fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
             _ => false,
         })
     };
+    // Of a run that did not record how it is checked, the engine's defaults are assumed.
+    let notices = |container: &Container| container.checks.unwrap_or(HealthChecks::DEFAULT).notices_within();
     let mut seen = Vec::new();
     for (service, containers) in targets(case, |c| c.health.is_some()) {
-        let Some(silent) = containers.into_iter().find(|c| !told(c)) else { continue };
-        seen.push(Seen {
-            service: service.clone(),
-            by_fault: true,
-            signal: "health".into(),
+        let silent = containers.into_iter().find(|c| !told(c) && lasted >= notices(c).ns());
+        let Some(silent) = silent else { continue };
+        let within = notices(silent);
+        let says = Says {
+            signal: "health",
             title: format!(
-                "{} was degraded for {}, and the health check of {} reported nothing in that time.",
+                "{} was degraded for {}, and the health check of {}, which reports within {within}, told nothing.",
                 verdict::capital(&main.name),
                 quantity::span(lasted),
                 silent.name
             ),
-            basis: Basis::Observed,
             test: format!("Run the health check of {service} by hand while the fault lasts, and compare its answer."),
-            evidence: first(&impact.evidence, 2),
-            candidate: Candidate {
-                title: format!("Let the health check of {service} ask for what its users need"),
-                aim: Aim::Detect,
-                weight: case.weight(),
-                done_when: format!("{service} turns unhealthy within 30s of the impact in 1 run"),
-                criterion: rests(HEALTHY_WHILE_BAD.id, &service),
-            },
-        });
+            aim: Aim::Detect,
+            candidate: format!("Let the health check of {service} ask for what its users need"),
+            done_when: format!("{service} turns unhealthy within {within} of the impact in 1 run"),
+        };
+        let evidence = first(&impact.evidence, 2).into_iter().chain(snapshot(case)).collect();
+        seen.push(happened(case, HEALTHY_WHILE_BAD.id, &service, evidence, says));
     }
     seen
 }
+
+pub(super) const LOG_BURST: Rule = Rule {
+    id: "log-burst",
+    looks_for: "10 or more lines of one kind in the log of a container from the fault on, and none before",
+    find: |case| {
+        let one = |burst: &LogBurst| {
+            let name = &burst.container;
+            let says = Says {
+                signal: "log",
+                title: format!(
+                    "{name} printed {} of a new kind from {} on: {}.",
+                    quantity::plural(burst.lines, "line", "lines"),
+                    case.look.moment(burst.first),
+                    quoted(&burst.kind.replace('!', "")),
+                ),
+                test: format!("Run the scenario again and compare the log of {name} line by line with this one."),
+                aim: Aim::Investigate,
+                candidate: format!("Trace what makes {name} print these lines, in 4h at most"),
+                done_when: "the review names their origin, or says that 4h did not find it".into(),
+            };
+            happened(case, LOG_BURST.id, name, vec![burst.evidence], says)
+        };
+        case.findings.bursts.iter().map(one).collect()
+    },
+};

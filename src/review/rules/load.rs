@@ -2,11 +2,12 @@
 
 use super::{Basis, Candidate, Case, Rule, Seen, first, rests};
 use crate::{
-    analysis::{Distribution, ProbeFindings},
+    analysis::{Distribution, ProbeFindings, UsageSeries},
     event::Phase,
     measure::Class,
     review::{action::Aim, model::verdict, quantity},
 };
+use std::collections::BTreeMap;
 
 const S: u64 = 1_000_000_000;
 /// Values that people give timeouts, in nanoseconds.
@@ -52,7 +53,7 @@ fn plateau(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Shorten the timeout of {time} behind {} to fit its promise", probe.name),
                 aim: Aim::Mitigate,
                 weight: case.weight(),
-                done_when: format!("no more than 1% of responses take {time} in 1 run of the scenario"),
+                done_when: format!("no more than 1% of responses take {time} in 1 run"),
                 criterion: rests(PLATEAU.id, &probe.name),
             },
         })
@@ -103,10 +104,87 @@ fn no_answer(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Set timeouts below {} on the calls that {} makes", probe.timeout, probe.name),
                 aim: Aim::Mitigate,
                 weight: case.weight(),
-                done_when: format!("fewer than 1% of the requests of {} time out in 1 run of the scenario", probe.name),
+                done_when: format!("fewer than 1% of the requests of {} time out in 1 run", probe.name),
                 criterion: rests(NO_ANSWER.id, &probe.name),
             },
         })
     };
     case.findings.probes.iter().filter(|p| p.load).filter_map(one).collect()
+}
+
+pub(super) const AMPLIFIED: Rule = Rule {
+    id: "load-amplified",
+    looks_for: "a service that received over 1.5 times the bytes a second that it received before, at the same load",
+    find: amplified,
+};
+
+/// So much more than before is no noise.
+const AMPLIFIED_BY: f64 = 1.5;
+/// Less than this before the fault (bytes a second) is too little to compare with.
+const COMPARABLE: f64 = 5_000.0;
+
+fn amplified(case: &Case<'_>) -> Vec<Seen> {
+    let Some(main) = case.look.main().filter(|main| main.load) else { return vec![] };
+    let one = |(service, series): (String, Vec<&UsageSeries>)| {
+        let received = |phase| received(case, &series, phase);
+        let (before, during) = (received(Phase::Baseline)?, received(Phase::During)?);
+        (before >= COMPARABLE && during > AMPLIFIED_BY * before).then_some(())?;
+        let bytes = |v: f64| format!("{}/s", quantity::bytes(v as u64));
+        Some(Seen {
+            service: service.clone(),
+            by_fault: true,
+            signal: "amplification".into(),
+            title: format!(
+                "{service} received {} during the fault and {} before it, {}x as much, while {} was sent at {} all the time.",
+                bytes(during),
+                bytes(before),
+                crate::units::trimmed(during / before, 1),
+                main.name,
+                main.rate
+            ),
+            basis: Basis::Hypothesis,
+            test: format!(
+                "Count the requests that {service} gets for each one of {}, once with retries and fallbacks switched off.",
+                main.name
+            ),
+            evidence: series.iter().find_map(|s| s.evidence).into_iter().collect(),
+            candidate: Candidate {
+                title: format!("Limit the retries and fallbacks that reach {service} during {}", case.fault_labels()),
+                aim: Aim::Prevent,
+                weight: case.weight(),
+                done_when: format!("{service} receives at most 1.5x the bytes a second of the baseline in 1 run"),
+                criterion: rests(AMPLIFIED.id, &service),
+            },
+        })
+    };
+    by_service(case).into_iter().filter_map(one).collect()
+}
+
+/// What containers used, all of a service together: where one of two is lost, the other's share is no amplification.
+/// Services whose own packets a fault changes are left out: what is sent again for a lost packet is no retry.
+fn by_service<'a>(case: &'a Case<'_>) -> BTreeMap<String, Vec<&'a UsageSeries>> {
+    let scope = &case.findings.scope;
+    let faults = || case.findings.faults.iter().flat_map(|fault| &fault.containers);
+    let mut services: BTreeMap<String, Vec<&UsageSeries>> = BTreeMap::new();
+    for series in &case.findings.usage {
+        let mut all = scope.targets.values().flatten().chain(&scope.watched);
+        let named = all.find(|container| container.name == series.container);
+        let service = named.and_then(|container| container.service()).unwrap_or(&series.container);
+        services.entry(service.to_owned()).or_default().push(series);
+    }
+    services.retain(|_, all| {
+        all.iter().all(|one| faults().all(|on| on.container != one.container || on.packets.is_none()))
+    });
+    services
+}
+
+/// Bytes a second over a phase; `None` if too little of it was sampled.
+fn received(case: &Case<'_>, series: &[&UsageSeries], phase: Phase) -> Option<f64> {
+    let window = case.findings.phase(phase)?;
+    let within = |at: u64| window.from < at && at <= window.to;
+    let mean = |one: &&UsageSeries| {
+        let rates: Vec<f64> = one.points.iter().filter(|p| within(p.at)).filter_map(|p| p.rx_per_s).collect();
+        (rates.len() >= 3).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    };
+    series.iter().filter_map(mean).reduce(|a, b| a + b)
 }

@@ -2,7 +2,7 @@
 
 use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
 use crate::{
-    analysis::{Cleanup, DoubtKind, Hypothesis, Value, Why},
+    analysis::{Cleanup, DoubtKind, Hypothesis, Interval, Value, Why},
     event::Phase,
     review::{
         action::Aim,
@@ -147,6 +147,43 @@ fn clock_stepped(case: &Case<'_>) -> Vec<Seen> {
             weight: Weight::Hygiene,
             done_when: "1 run of the scenario ends without a step of the clock".into(),
             criterion: rests(CLOCK_STEPPED.id, &case.findings.run.host),
+        },
+    }]
+}
+
+/// A source whose clock is further from ours than this tells its readers the wrong times, nanoseconds.
+const SKEWED: u64 = 1_000_000_000;
+
+pub(super) const CLOCK_SKEWED: Rule = Rule {
+    id: "clock-skewed",
+    looks_for: "an alert source whose clock is more than 1s from the runner's",
+    find: clock_skewed,
+};
+
+fn clock_skewed(case: &Case<'_>) -> Vec<Seen> {
+    let (Some(terms), Some(alerts)) = (&case.findings.terms.detect, &case.findings.alerts) else { return vec![] };
+    let nearest = |lead: &Interval<i64>| if lead.low > 0 { lead.low } else { lead.high.min(0) };
+    let Some(lead) = alerts.clock_ns.as_ref().map(nearest).filter(|ns| ns.unsigned_abs() > SKEWED) else {
+        return vec![];
+    };
+    let (by, way) = (quantity::span(lead.unsigned_abs()), if lead < 0 { "behind" } else { "ahead of" });
+    let (source, host) = (terms.source.to_string(), &case.findings.run.host);
+    vec![Seen {
+        service: source.clone(),
+        by_fault: false,
+        signal: "clock skew".into(),
+        title: format!(
+            "The clock of {source} is {by} or more {way} the one of {host}; times of this review allow for it."
+        ),
+        basis: Basis::Observed,
+        test: format!("Ask the time service on the host of {source} for its offset, and the one on {host}."),
+        evidence: first(&alerts.evidence, 3),
+        candidate: Candidate {
+            title: format!("Bring the clocks of {source} and {host} within 1s of each other"),
+            aim: Aim::Process,
+            weight: Weight::Hygiene,
+            done_when: "1 run of the scenario finds them within 1s of each other".into(),
+            criterion: rests(CLOCK_SKEWED.id, &source),
         },
     }]
 }

@@ -24,8 +24,8 @@ use crate::{
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::BTreeSet;
 
-/// How many candidate actions are shown; the rest is folded away, and so is what broke no promise.
-pub const VISIBLE: usize = 2;
+/// How many candidate actions and factors are shown; the rest is folded away, and so is an action of hygiene.
+pub const VISIBLE: usize = 8;
 
 /// One rule.
 pub struct Rule {
@@ -37,7 +37,7 @@ pub struct Rule {
 }
 
 /// All rules.
-pub static RULES: [Rule; 24] = [
+pub static RULES: [Rule; 28] = [
     recovery::NOT_RECOVERED,
     measuring::CLEANUP_UNPROVEN,
     recovery::RECOVERED_LATE,
@@ -54,11 +54,15 @@ pub static RULES: [Rule; 24] = [
     containers::SINGLE_INSTANCE,
     load::PLATEAU,
     load::NO_ANSWER,
+    load::AMPLIFIED,
+    containers::LOG_BURST,
     recovery::LOW_MARGIN,
     containers::HEALTHY_WHILE_BAD,
     measuring::UNDECIDED,
     measuring::UNKNOWN_TICKS,
     measuring::CLOCK_STEPPED,
+    measuring::CLOCK_SKEWED,
+    alerts::STILL_FIRING,
     containers::NO_HEALTH_CHECK,
     containers::NO_MEMORY_LIMIT,
     containers::IMAGE_NOT_PINNED,

@@ -33,7 +33,7 @@ fn degraded(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Isolate {service} from {}", case.fault_labels()),
                 aim: Aim::Prevent,
                 weight: if neighbour.must_be_unaffected { Weight::Violated } else { case.weight() },
-                done_when: format!("{service} stays healthy and up through 1 run of the scenario"),
+                done_when: format!("{service} stays healthy and up through 1 run"),
                 criterion: rests(DEGRADED.id, &service),
             },
         }

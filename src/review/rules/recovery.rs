@@ -48,7 +48,7 @@ fn not_recovered(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Let {} recover by itself after {}", probe.name, case.fault_labels()),
                 aim: Aim::Mitigate,
                 weight: Weight::NotRecovered,
-                done_when: format!("{} recovers {within} in 1 run of the scenario", probe.name),
+                done_when: format!("{} recovers {within} in 1 run", probe.name),
                 criterion: format!("recovery: {} recovered {within}", probe.name),
             },
         }
@@ -133,10 +133,7 @@ fn promise_broken(case: &Case<'_>) -> Vec<Seen> {
                 title: format!("Keep {} {} at {bound} while {} lasts", probe.name, criterion.what, case.fault_labels()),
                 aim: Aim::Prevent,
                 weight: Weight::Violated,
-                done_when: format!(
-                    "{} is {bound} in 1 run of the scenario",
-                    verdict::criterion_name(&case.look, criterion)
-                ),
+                done_when: format!("{} is {bound} in 1 run", verdict::criterion_name(&case.look, criterion)),
                 criterion: criterion_words(criterion, probe),
             },
         }
@@ -177,7 +174,7 @@ fn after_removal(case: &Case<'_>) -> Vec<Seen> {
             title: format!("Add a fallback that restores {} while {} lasts", main.name, case.fault_labels()),
             aim: Aim::Mitigate,
             weight: case.weight(),
-            done_when: format!("{} recovers before the fault is removed, in 1 run of the scenario", main.name),
+            done_when: format!("{} recovers before the fault is removed in 1 run", main.name),
             criterion: format!("{} recovered under fault = yes", main.name),
         },
     }]
