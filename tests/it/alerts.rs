@@ -175,7 +175,8 @@ fn asks_prometheus(ran: &Ran) {
         .collect();
     assert_eq!(broken, ["alert NeverFires fires within 5s"]);
     let review = ran.review();
-    for words in ["## Alerts", "**missing**", "Detected by alert TargetDown", "NeverFires did not fire"] {
+    for words in ["## Detection and response", "**missing**", "Detected by alert TargetDown", "NeverFires did not fire"]
+    {
         assert!(review.contains(words), "{words} is not in the review:\n{review}");
     }
     let findings = ran.result["findings"].as_array().unwrap().iter();

@@ -196,6 +196,93 @@ fn a_reviewer_with_ten_minutes_gets_through() {
     }
 }
 
+/// Where much went wrong, all that presses is seen at once, up to a number.
+#[test]
+fn eight_proposals_and_eight_factors_fit() {
+    let review = Review::of(&sample::crowded());
+    let items = review.actions.iter().filter(|action| action.visible).count();
+    let factors = review.factors.iter().filter(|factor| factor.visible).count();
+    assert_eq!((items, factors), (8, 8), "{:#?}", review.actions);
+    assert!(review.actions.len() > 8 && review.factors.len() > 8);
+    let text = text(&sample::crowded(), "review.md");
+    insta::assert_snapshot!("review_crowded", text);
+    let words = words(&text);
+    assert!(words <= 1200, "{words} words before the appendix");
+}
+
+/// Moments, times of day, counts, shares and lengths of time.
+const NUMBER: &str = r"^(?:t[+-][\d.]+s|\d\d:\d\d:\d\d|[+-]?\d[\d,.]*(?:%|x|/s|[a-zA-Z]{0,2}[\d.smh]*)?)$";
+
+/// The numbers of a stretch of text, with their units.
+fn numbers(text: &str) -> BTreeSet<String> {
+    let number = Regex::new(NUMBER).unwrap();
+    let words = text.split_whitespace().flat_map(|word| word.split(['(', ')', '|', '*']));
+    let words = words.map(|word| word.trim_matches([',', ';', ':', '.']).to_owned());
+    words.filter(|word| number.is_match(word)).collect()
+}
+
+fn cited(text: &str) -> BTreeSet<String> {
+    Regex::new(r"\[(e\d+)\]").unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// What the sections below the fold say: numbers with the evidence beside them, or at the head of their column.
+fn told_below(markdown: &str) -> Vec<(BTreeSet<String>, BTreeSet<String>)> {
+    let below =
+        ["\n## Expected and observed", "\n## Baseline"].iter().find_map(|head| markdown.split_once(head)).unwrap().1;
+    let below = below.split("\n### Run it again").next().unwrap();
+    let mut told = Vec::new();
+    let mut head: Vec<&str> = vec![];
+    for line in below.lines() {
+        if !line.starts_with('|') {
+            head.clear();
+            told.push((numbers(line), cited(line)));
+            continue;
+        }
+        let cells: Vec<&str> = line.split('|').collect();
+        if head.is_empty() {
+            head.clone_from(&cells);
+        }
+        for (at, cell) in cells.iter().enumerate() {
+            let column = head.get(at).map(|head| cited(head)).unwrap_or_default();
+            told.push((numbers(cell), cited(line).union(&column).cloned().collect()));
+        }
+    }
+    told
+}
+
+/// Numbers of the summary that no section shows with evidence that the summary names.
+fn unfounded(markdown: &str) -> Vec<String> {
+    let told = told_below(markdown);
+    let sentences = markdown.lines().filter(|l| ["**What ", "**How "].iter().any(|lead| l.starts_with(lead)));
+    let missing = sentences.flat_map(|sentence| {
+        let evidence = cited(sentence);
+        let shown = |number: &String| {
+            told.iter().any(|(numbers, places)| numbers.contains(number) && !places.is_disjoint(&evidence))
+        };
+        let text = sentence.split(" [e").next().unwrap_or_default();
+        numbers(text).into_iter().filter(|number| !shown(number)).collect::<Vec<_>>()
+    });
+    missing.collect()
+}
+
+#[test]
+fn every_figure_of_the_summary_stands_in_a_section() {
+    let crowded = ("crowded", sample::crowded());
+    for (name, findings) in endings().chain([crowded]) {
+        let text = text(&findings, "review.md");
+        assert!(told_below(&text).len() > 3, "{name}");
+        assert_eq!(unfounded(&text), Vec::<String>::new(), "{name}");
+    }
+    let text = text(&sample::held(), "review.md");
+    for (figure, other) in
+        [("Checkout: 600 of", "Checkout: 601 of"), ("to 352ms", "to 351ms"), ("7ms after", "6.5ms after")]
+    {
+        let (fold, below) = text.split_once("## Expected and observed").unwrap();
+        let edited = format!("{}## Expected and observed{below}", fold.replacen(figure, other, 1));
+        assert_eq!(unfounded(&edited).len(), 1, "{other}");
+    }
+}
+
 /// The words of a review between its title and its appendix, without what is folded away. Figures and ids are none.
 fn words(markdown: &str) -> usize {
     let body = markdown.split("\n# ").nth(1).unwrap().split("## Appendix").next().unwrap();

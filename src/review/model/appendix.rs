@@ -372,6 +372,11 @@ fn configuration(look: &Look<'_>) -> Vec<Fact> {
     if !expect.unaffected.is_empty() {
         facts.push(plain("expect unaffected", expect.unaffected.join(", ")));
     }
+    facts.extend(super::detection::source(look).map(|told| Fact {
+        name: "alert source".into(),
+        text: told.text,
+        evidence: told.evidence,
+    }));
     for guard in &terms.guards {
         facts.push(plain("guard", format!("{}: {} for {}", guard.probe, limit_words(guard.limit), guard.window)));
     }

@@ -1,7 +1,10 @@
 //! What contributed to what was seen: candidates, never one cause alone.
 
 use super::look::Look;
-use crate::review::{action::Aim, rules::RuleHit};
+use crate::review::{
+    action::Aim,
+    rules::{self, RuleHit},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,16 +19,23 @@ pub struct Factor {
     pub test: String,
     /// Evidence ids.
     pub evidence: Vec<String>,
+    /// Shown at once, or folded away.
+    pub visible: bool,
 }
+
+/// These say what came of the promises, which the verdict has said already; nothing comes of an effect.
+const EFFECTS: [&str; 4] = ["promise-broken", "not-recovered", "recovered-late", "guard-tripped"];
 
 /// Findings that belong to the faults of this drill. Settings that only could matter are left to the action items.
 pub fn factors(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Factor> {
     let contributed = hits.iter().filter(|hit| hit.fault != "none" && hit.candidate.aim != Aim::Process);
-    let one = |hit: &RuleHit| Factor {
+    let contributed = contributed.filter(|hit| !EFFECTS.contains(&hit.rule));
+    let one = |(at, hit): (usize, &RuleHit)| Factor {
         basis: hit.basis.name(),
         text: hit.says(),
         test: hit.test.clone(),
         evidence: look.cite(&hit.evidence),
+        visible: at < rules::VISIBLE,
     };
-    contributed.take(3).map(one).collect()
+    contributed.enumerate().map(one).collect()
 }

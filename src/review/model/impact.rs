@@ -1,8 +1,9 @@
 //! What users of the probes saw: before, during and after in one table, failures by class, and the facts beside.
 
 use super::{
-    Fact,
+    Fact, Told,
     look::{Look, list},
+    verdict::capital,
 };
 use crate::{
     analysis::{Absent, FigureKind, Neighbour, PhaseStats, ProbeFindings, Value},
@@ -13,6 +14,34 @@ use crate::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The section.
+#[derive(Debug, Clone)]
+pub struct Impact {
+    /// One table a probe that the review is about, the main one first.
+    pub tables: Vec<ImpactTable>,
+    /// The same for probes that were only recorded.
+    pub beside: Vec<ImpactTable>,
+    /// What the main probe saw, in figures.
+    pub facts: Vec<Fact>,
+    /// The error budget, where there is an SLO.
+    pub budget: Option<Fact>,
+    /// The same for the summary.
+    pub seen: Option<Seen>,
+}
+
+/// What users of the main probe saw, each part as the section prints it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// `600 of 18,000 (3.33%)`, `none of 18,000`; `None`: no fault was effective while it was sent.
+    pub failed: Option<Told>,
+    /// `t+0.0s (10:00:26 UTC), 7ms after the fault`; `None`: there was no impact.
+    pub began: Option<Told>,
+    /// From the first bad moment to the last: `4s`; `None`: it did not end.
+    pub lasted: Option<Told>,
+    /// Other probes that saw impact: `stock from t+0.1s to t+4.0s`.
+    pub others: Vec<Told>,
+}
+
 /// One probe before, during and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImpactTable {
@@ -20,6 +49,8 @@ pub struct ImpactTable {
     pub probe: String,
     /// What it is sent to.
     pub subject: String,
+    /// How often: `200/s`.
+    pub rate: String,
     /// Whether anything was promised of it.
     pub judged: bool,
     /// `before`, `during`, `after`, of those reached.
@@ -39,6 +70,16 @@ pub struct Column {
     pub evidence: Vec<String>,
 }
 
+impl ImpactTable {
+    /// A cell with the evidence of its column; `None` if it holds no value.
+    pub fn cell(&self, row: &str, column: &str) -> Option<Told> {
+        let at = self.columns.iter().position(|c| c.name == column)?;
+        let row = self.rows.iter().find(|r| r.name == row)?;
+        let text = row.cells.get(at).filter(|_| row.measured.get(at) == Some(&true))?.clone();
+        Some(Told { text, evidence: self.columns[at].evidence.clone() })
+    }
+}
+
 /// One quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImpactRow {
@@ -48,6 +89,9 @@ pub struct ImpactRow {
     pub cells: Vec<String>,
     /// `14.2x`, or empty.
     pub ratio: String,
+    /// Which of the cells hold a value.
+    #[serde(skip)]
+    pub measured: Vec<bool>,
 }
 
 /// One class of failure.
@@ -61,14 +105,63 @@ pub struct ClassRow {
 
 const PHASES: [(Phase, &str); 3] = [(Phase::Baseline, "before"), (Phase::During, "during"), (Phase::Recovery, "after")];
 
-/// One a probe that sent anything, the main one first: those that the review is about, and those that were only recorded.
-pub fn tables(look: &Look<'_>) -> (Vec<ImpactTable>, Vec<ImpactTable>) {
+/// Builds it.
+pub fn impact(look: &Look<'_>) -> Impact {
     let main = look.findings.main_probe;
     let mut probes: Vec<&ProbeFindings> = look.findings.probes.iter().filter(|p| !p.phases.is_empty()).collect();
     probes.sort_by_key(|p| (Some(p.id) != main, p.id));
     let (about, beside): (Vec<_>, Vec<_>) = probes.into_iter().partition(|p| p.judged || Some(p.id) == main);
     let tables = |probes: Vec<&ProbeFindings>| probes.into_iter().map(|p| table(look, p)).collect();
-    (tables(about), tables(beside))
+    let seen = look.main().map(|main| seen(look, main));
+    Impact {
+        tables: tables(about),
+        beside: tables(beside),
+        facts: facts(look, seen.as_ref()),
+        budget: budget(look),
+        seen,
+    }
+}
+
+fn seen(look: &Look<'_>, main: &ProbeFindings) -> Seen {
+    let impact = main.impact.as_ref();
+    let of_impact = |text: String| look.told(text, impact.into_iter().flat_map(|i| i.evidence.iter().copied()));
+    let lasted = look.time(FigureKind::DegradedSpan).filter(|_| impact.is_some_and(|i| i.end.is_some()));
+    Seen {
+        failed: main.phase(Phase::During).map(|during| failed(look, during)),
+        began: impact.map(|impact| of_impact(began(look, impact))),
+        lasted: lasted.map(|long| of_impact(quantity::span(long))),
+        others: look.findings.probes.iter().filter(|p| p.id != main.id).filter_map(|p| affected(look, p)).collect(),
+    }
+}
+
+/// From the first fault to the end of recovery, if that figure exists, else during.
+fn failed(look: &Look<'_>, during: &PhaseStats) -> Told {
+    let figure = look.figure(FigureKind::RequestsFailed);
+    let part = |failed, offered| match failed {
+        0 => format!("none of {}", quantity::count(offered)),
+        _ => quantity::part(failed, offered),
+    };
+    match figure.map(|f| (f.value, f.n, &f.evidence)) {
+        Some((Ok(Value::Count(failed)), Some(n), evidence)) => look.told(part(failed, n), evidence.iter().copied()),
+        _ => look.told(part(during.failed, during.offered), during.evidence.iter().copied()),
+    }
+}
+
+fn began(look: &Look<'_>, impact: &crate::analysis::Impact) -> String {
+    let start = look.moment(impact.start.middle());
+    match look.time(FigureKind::TimeToImpact) {
+        Some(0) => format!("{start}, with the fault"),
+        Some(after) => format!("{start}, {} after the fault", quantity::span(after)),
+        None => start,
+    }
+}
+
+/// `stock from t+0.1s to t+4.0s`
+fn affected(look: &Look<'_>, probe: &ProbeFindings) -> Option<Told> {
+    let impact = probe.impact.as_ref()?;
+    let end = impact.end.map_or("the end of the watch".into(), |end| look.short(end.middle()));
+    let text = format!("{} from {} to {end}", probe.name, look.short(impact.start.middle()));
+    Some(look.told(text, impact.evidence.iter().copied()))
 }
 
 fn table(look: &Look<'_>, probe: &ProbeFindings) -> ImpactTable {
@@ -78,6 +171,7 @@ fn table(look: &Look<'_>, probe: &ProbeFindings) -> ImpactTable {
     ImpactTable {
         probe: probe.name.clone(),
         subject: probe.subject.clone(),
+        rate: probe.rate.to_string(),
         judged: probe.judged,
         columns: reached.iter().map(|(stats, name)| Column { name, evidence: look.cite(&stats.evidence) }).collect(),
         rows: rows(&stats),
@@ -107,6 +201,7 @@ fn rows(stats: &[&PhaseStats]) -> Vec<ImpactRow> {
         .map(|(name, pick, print, compare)| ImpactRow {
             name,
             cells: stats.iter().map(|s| pick(s).map_or_else(|| absent(name, s), print)).collect(),
+            measured: stats.iter().map(|s| pick(s).is_some()).collect(),
             ratio: if *compare { ratio(stats, *pick) } else { String::new() },
         })
         .collect();
@@ -115,6 +210,7 @@ fn rows(stats: &[&PhaseStats]) -> Vec<ImpactRow> {
     rows.push(ImpactRow {
         name: "max",
         cells: stats.iter().map(|s| s.response.max.map_or_else(|| "no answer".into(), quantity::span)).collect(),
+        measured: stats.iter().map(|s| s.response.max.is_some()).collect(),
         ratio: ratio(stats, |s| s.response.max.map(|v| v as f64)),
     });
     rows
@@ -153,18 +249,19 @@ fn classes(stats: &[&PhaseStats]) -> Vec<ClassRow> {
 }
 
 /// Figures of the main probe beside its table.
-pub fn facts(look: &Look<'_>) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    if let Some(degraded) = degraded(look) {
-        facts.push(degraded);
-    }
+fn facts(look: &Look<'_>, seen: Option<&Seen>) -> Vec<Fact> {
+    let named =
+        |name: &str, told: &Told| Fact { name: name.into(), text: told.text.clone(), evidence: told.evidence.clone() };
+    let failed = seen.and_then(|s| s.failed.as_ref()).map(|told| named("Requests failed", told));
+    let began = seen.and_then(|s| s.began.as_ref()).map(|told| named("Impact began", told));
+    let others = seen.into_iter().flat_map(|s| &s.others).map(|told| named("Also affected", told));
+    let mut facts: Vec<Fact> = failed.into_iter().chain(began).chain(degraded(look)).chain(others).collect();
     for kind in [FigureKind::OutageTime, FigureKind::ExcessFailures, FigureKind::GoodputKept] {
         facts.extend(fact(look, kind));
     }
-    facts.extend(budget(look));
     facts.push(Fact {
         name: "Data correctness".into(),
-        text: "not measured: no probe keeps a ledger of writes".into(),
+        text: "not measured: no ledger of writes".into(),
         evidence: vec![],
     });
     facts
@@ -204,7 +301,7 @@ fn fact(look: &Look<'_>, kind: FigureKind) -> Option<Fact> {
         (FigureKind::OutageTime, Ok(value)) => format!("{}{}", quantity::value(value), outages(look)),
         (_, Ok(value)) => format!("{}{n}", quantity::value(value)),
     };
-    Some(Fact { name: super::verdict::capital(kind.name()), text, evidence: look.cite(&figure.evidence) })
+    Some(Fact { name: capital(kind.name()), text, evidence: look.cite(&figure.evidence) })
 }
 
 fn outages(look: &Look<'_>) -> String {

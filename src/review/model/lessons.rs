@@ -41,7 +41,7 @@ pub fn lessons(look: &Look<'_>) -> Lessons {
         told.collect::<Vec<_>>()
     };
     Lessons {
-        well: tell(&[recovered_by_itself, promises_kept, nobody_else, acknowledged, put_back]),
+        well: tell(&[recovered_by_itself, promises_kept, nobody_else, acknowledged]),
         badly: tell(&[promises_broken, still_degraded, only_by_removal, somebody_else, silence, not_put_back]),
         lucky: tell(&[near_miss, nearly_full, shortly_before, second_try]),
     }
@@ -66,7 +66,7 @@ fn promises_kept(look: &Look<'_>) -> Option<Told> {
     let met = judged(look, CriterionStatus::Met);
     let broken = judged(look, CriterionStatus::Broken).len();
     let of = met.len() + broken;
-    let text = format!("{} of {} promises were kept during and after the fault.", met.len(), of);
+    let text = format!("{} of {} promises were kept.", met.len(), of);
     (!met.is_empty()).then(|| look.told(text, met.iter().flat_map(|c| c.evidence.iter().copied())))
 }
 
@@ -88,13 +88,6 @@ fn acknowledged(look: &Look<'_>) -> Option<Told> {
     Some(look.told(text, [ack.evidence]))
 }
 
-fn put_back(look: &Look<'_>) -> Option<Told> {
-    let held = look.findings.faults.iter().any(|f| f.held && f.undo_requested.is_some());
-    let proven = held && look.findings.verdict.cleanup == Cleanup::Proven;
-    let undone = look.findings.faults.iter().filter_map(|f| f.evidence.last().copied());
-    proven.then(|| look.told("Every undo was read back and proven.", undone))
-}
-
 fn promises_broken(look: &Look<'_>) -> Option<Told> {
     let broken = judged(look, CriterionStatus::Broken);
     let name = |c: &&Criterion| match c.margin {
@@ -102,7 +95,7 @@ fn promises_broken(look: &Look<'_>) -> Option<Told> {
         None => criterion_name(look, c),
     };
     let names: Vec<String> = broken.iter().map(name).collect();
-    let text = format!("Broken: {}.", list(&names, 4));
+    let text = format!("Broken: {}.", list(&names, 2));
     (!broken.is_empty()).then(|| look.told(text, broken.iter().flat_map(|c| c.evidence.iter().copied())))
 }
 

@@ -37,12 +37,9 @@ pub fn lines(look: &Look<'_>) -> Vec<Told> {
         lines.push(look.told(text, vec![]));
     }
     if findings.probes.iter().any(|p| p.kind == ProbeKind::Http && p.load) {
-        let text = "Load is synthetic, sent from one host and without retries; real users arrive otherwise, and wait otherwise.";
+        let text = "Load is synthetic, from one host and without retries: real users arrive and wait otherwise.";
         lines.push(look.told(text, vec![]));
     }
-    let not_measured =
-        if findings.terms.detect.is_some() { "Data correctness was" } else { "Detection and data correctness were" };
-    lines.push(look.told(format!("{not_measured} not measured."), vec![]));
     lines
 }
 

@@ -30,6 +30,8 @@ pub struct Picture {
     /// A few words.
     pub title: String,
     /// What it shows, in a sentence or two.
+    pub reading: String,
+    /// The same, with what its shades mean.
     pub caption: String,
     /// What it is drawn of: evidence ids.
     pub evidence: Vec<String>,
@@ -65,15 +67,18 @@ pub fn picture(id: &str, title: String, caption: String, draw: impl Fn(&Words, S
         wide: draw(&words, Size::Wide),
         narrow: draw(&words, Size::Narrow),
         title,
+        reading: caption.clone(),
         caption,
     }
 }
 
 fn latency_picture(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Picture {
     let data = latency_data(look, main);
-    let caption = format!("{} {}", latency::caption(&data, scene), shading(scene));
+    let reading = latency::caption(&data, scene);
+    let caption = format!("{reading} {}", shading(scene)).trim_end().to_owned();
     let title = format!("Response time and error rate of {}", main.name);
-    picture("fig-latency", title, caption.trim_end().to_owned(), |words, size| latency::draw(words, scene, size, &data))
+    let drawn = picture("fig-latency", title, caption, |words, size| latency::draw(words, scene, size, &data));
+    Picture { reading, ..drawn }
 }
 
 fn outcomes_picture(look: &Look<'_>, main: &ProbeFindings, scene: &Scene) -> Picture {

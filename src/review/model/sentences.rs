@@ -1,180 +1,193 @@
-//! The three sentences above the fold, computed from the sections below it, so that both agree.
+//! The three sentences above the fold, put together from the finished sections and from nothing else: a figure that no
+//! section shows cannot stand here.
 
 use super::{
-    Sentence, detection,
-    look::{Look, list},
-    restore,
-    verdict::{capital, containers_of, end_of_sentence},
+    Fact, Sentence, Told,
+    hypothesis::{CriterionRow, Expected},
+    impact::{Impact, ImpactTable, Seen},
+    look::list,
+    response::Response,
+    verdict::{capital, end_of_sentence},
 };
-use crate::{
-    analysis::{EvidenceId, FaultFindings, FigureKind, PhaseStats, ProbeFindings, RunOutcome, Value},
-    event::Phase,
-    measure::ProbeId,
-    review::quantity,
-};
+use crate::review::quantity;
+
+/// What the summary is made of.
+pub struct Sections<'a> {
+    /// Nothing was injected.
+    pub not_started: bool,
+    /// The journal stops before the end.
+    pub cut_short: bool,
+    /// Where the terms of the drill are recorded.
+    pub terms: &'a [String],
+    /// The tries of the gate.
+    pub tries: &'a [Fact],
+    /// Expected and observed.
+    pub expected: &'a Expected,
+    /// What users saw.
+    pub impact: &'a Impact,
+    /// Detection and response.
+    pub response: &'a Response,
+}
 
 /// What we did; what users of the probe saw; how it ended.
-pub fn three(look: &Look<'_>) -> Vec<Sentence> {
-    if let RunOutcome::NotStarted(_) = &look.findings.verdict.run {
-        return vec![
-            told(look, "What we did", prepared(look), look.terms_evidence()),
-            told(look, "What users of the probe saw", before_zero(look), tried(look)),
-            told(look, "How it ended", "No fault was injected, so there was nothing to undo.".into(), vec![]),
-        ];
-    }
-    vec![
-        told(look, "What we did", did(look), [look.faults_evidence(), look.terms_evidence()].concat()),
-        told(look, "What users of the probe saw", saw(look), seen_in(look)),
-        told(look, "How it ended", ended(look), restore::evidence(look)),
-    ]
-}
-
-fn told(look: &Look<'_>, lead: &'static str, text: String, evidence: Vec<EvidenceId>) -> Sentence {
-    Sentence { lead, text, evidence: look.cite_some(evidence, 4) }
-}
-
-/// The tries of the gate.
-fn tried(look: &Look<'_>) -> Vec<EvidenceId> {
-    look.findings.baseline_tries.iter().map(|t| t.evidence).collect()
-}
-
-/// Requests and impact of the main probe, then of the others that saw any.
-fn seen_in(look: &Look<'_>) -> Vec<EvidenceId> {
-    let impacts = look.findings.probes.iter().filter_map(|probe| probe.impact.as_ref());
-    let impacts = impacts.flat_map(|impact| impact.evidence.iter().copied());
-    let failed = look.figure(FigureKind::RequestsFailed).map(|f| f.evidence.clone()).unwrap_or_default();
-    let baseline = look.main_phase(Phase::Baseline).map(|stats| stats.evidence.clone()).unwrap_or_default();
-    impacts.take(2).chain(failed).chain(baseline).collect()
-}
-
-fn prepared(look: &Look<'_>) -> String {
-    match look.main().filter(|p| p.schedule.is_some()) {
-        Some(main) => {
-            format!("{} was sent at {} to see the baseline; no fault was applied.", capital(&main.name), main.rate)
-        }
-        None => "Nothing was sent and no fault was applied.".into(),
-    }
-}
-
-fn before_zero(look: &Look<'_>) -> String {
-    match look.findings.baseline_tries.last() {
-        Some(last) => format!(
-            "The baseline was judged {}, last: {}.",
-            quantity::plural(look.findings.baseline_tries.len() as u64, "time", "times"),
-            end_of_sentence(&list(&last.readings, 3))
-        ),
-        None => "No load was sent.".into(),
-    }
-}
-
-fn did(look: &Look<'_>) -> String {
-    let findings = look.findings;
-    let injected: Vec<String> =
-        findings.faults.iter().filter(|f| f.requested.is_some()).map(|f| one_fault(look, f)).collect();
-    let load = look.main().map(|p| format!(" while {} was sent at {}", p.name, p.rate)).unwrap_or_default();
-    match injected.as_slice() {
-        [] => format!("No fault was injected{load}."),
-        _ => format!("The drill applied {}{load}.", list(&injected, 3)),
-    }
-}
-
-/// `pause cache on shop-cache-1 from t+0.0s (10:00:30 UTC) to t+30.0s`.
-fn one_fault(look: &Look<'_>, fault: &FaultFindings) -> String {
-    let containers = containers_of(fault);
-    let on = if containers.is_empty() || fault.label.contains(&containers) {
-        String::new()
-    } else {
-        format!(" on {containers}")
+pub fn three(sections: &Sections<'_>) -> Vec<Sentence> {
+    let [did, saw, ended] = match sections.not_started {
+        true => [
+            sections.prepared(),
+            sections.before_zero(),
+            Parts::of("No fault was injected, so there was nothing to undo."),
+        ],
+        false => [sections.did(), sections.saw(), sections.ended()],
     };
-    let from = fault.effective.map(|e| e.low).or(fault.requested);
-    let window = match (from, fault.removed) {
-        (Some(from), Some(to)) => format!("from {} to {}", look.moment(from), look.short(to.high)),
-        (Some(from), None) => format!("at {}", look.moment(from)),
-        (None, _) => String::new(),
-    };
-    let unseen = if fault.proven == Some(false) { ", not proven" } else { "" };
-    format!("{}{on} {window}{unseen}", fault.label).trim_end().to_owned()
+    let leads = ["What we did", "What users of the probe saw", "How it ended"];
+    leads.into_iter().zip([did, saw, ended]).map(|(lead, parts)| parts.sentence(lead)).collect()
 }
 
-fn saw(look: &Look<'_>) -> String {
-    let Some(main) = look.main() else { return "No probe was watching.".into() };
-    let Some(during) = main.phase(Phase::During) else {
-        return format!("{} did not reach the phase in which a fault was effective.", capital(&main.name));
-    };
-    let mut text = failures(look, &main.name, during);
-    text.push_str(&latency(look.main_phase(Phase::Baseline), during));
-    match &main.impact {
-        None => text.push_str("; no impact was observed at this load."),
-        Some(impact) => {
-            let after = look.time(FigureKind::TimeToImpact);
-            let start = look.moment(impact.start.middle());
-            text.push_str(&format!("; impact began at {start}"));
-            match after {
-                Some(0) => text.push_str(", with the fault"),
-                Some(after) => text.push_str(&format!(", {} after the fault", quantity::span(after))),
-                None => {}
-            }
-            match look.time(FigureKind::DegradedSpan).filter(|_| impact.end.is_some()) {
-                Some(long) => text.push_str(&format!(", and lasted {}.", quantity::span(long))),
-                None => text.push_str(", and was not over when the watch ended."),
+/// A sentence that grows, with the evidence of its parts.
+#[derive(Default)]
+struct Parts {
+    text: String,
+    evidence: Vec<String>,
+}
+
+impl Parts {
+    fn of(text: impl Into<String>) -> Parts {
+        Parts { text: text.into(), evidence: vec![] }
+    }
+
+    fn say(mut self, text: &str) -> Parts {
+        self.text.push_str(text);
+        self
+    }
+
+    /// What a section says, between words of our own.
+    fn tell(self, before: &str, told: &Told, after: &str) -> Parts {
+        self.say(before).say(&told.text).say(after).cite(&told.evidence)
+    }
+
+    /// Each place once.
+    fn cite(mut self, evidence: &[String]) -> Parts {
+        for id in evidence {
+            if !self.evidence.contains(id) {
+                self.evidence.push(id.clone());
             }
         }
+        self
     }
-    text.push_str(&others(look, main.id));
-    text
-}
 
-/// Probes beside the main one that saw impact.
-fn others(look: &Look<'_>, main: ProbeId) -> String {
-    let one = |probe: &ProbeFindings| {
-        let impact = probe.impact.as_ref()?;
-        let end = impact.end.map_or("the end of the watch".into(), |end| look.short(end.middle()));
-        Some(format!("{} from {} to {end}", probe.name, look.short(impact.start.middle())))
-    };
-    let seen: Vec<String> = look.findings.probes.iter().filter(|p| p.id != main).filter_map(one).collect();
-    if seen.is_empty() { String::new() } else { format!(" Also affected: {}.", list(&seen, 4)) }
-}
-
-/// From the first fault to the end of recovery, if that figure exists, else during.
-fn failures(look: &Look<'_>, name: &str, during: &PhaseStats) -> String {
-    let figure = look.figure(FigureKind::RequestsFailed);
-    let (failed, offered, window) = match figure.map(|f| (f.value, f.n)) {
-        Some((Ok(Value::Count(failed)), Some(n))) => (failed, n, ""),
-        _ => (during.failed, during.offered, " during the fault"),
-    };
-    if failed == 0 {
-        return format!("{}: none of {} requests failed{window}", capital(name), quantity::count(offered));
+    fn sentence(self, lead: &'static str) -> Sentence {
+        Sentence { lead, text: self.text, evidence: self.evidence }
     }
-    format!("{}: {} requests failed{window}", capital(name), quantity::part(failed, offered))
 }
 
-fn latency(baseline: Option<&PhaseStats>, during: &PhaseStats) -> String {
-    let (name, before, then) = match (baseline.and_then(|b| b.response.p99), during.response.p99) {
-        (before, Some(p99)) => ("p99", before, Some(p99)),
-        _ => ("p90", baseline.and_then(|b| b.response.p90), during.response.p90),
-    };
-    match (before, then) {
-        (Some(before), Some(then)) => {
-            format!("; {name} went from {} to {}", quantity::span(before), quantity::span(then))
+impl Sections<'_> {
+    fn main(&self) -> Option<&ImpactTable> {
+        self.impact.tables.first().filter(|_| self.impact.seen.is_some())
+    }
+
+    fn prepared(&self) -> Parts {
+        match self.main() {
+            Some(main) => Parts::of(capital(&main.probe))
+                .say(&format!(" was sent at {} to see the baseline; no fault was applied.", main.rate))
+                .cite(self.terms),
+            None => Parts::of("Nothing was sent and no fault was applied.").cite(self.terms),
         }
-        (None, Some(then)) => format!("; {name} was {}", quantity::span(then)),
-        _ => String::new(),
+    }
+
+    fn before_zero(&self) -> Parts {
+        let Some(last) = self.tries.last() else { return Parts::of("No load was sent.") };
+        let times = quantity::plural(self.tries.len() as u64, "time", "times");
+        let parts = Parts::of(format!("The baseline was judged {times}, last: {}.", end_of_sentence(&last.text)));
+        self.tries.iter().fold(parts, |parts, attempt| parts.cite(&attempt.evidence))
+    }
+
+    fn did(&self) -> Parts {
+        let applied: Vec<String> = self.response.applied.iter().map(|told| told.text.clone()).collect();
+        let parts = match applied.is_empty() {
+            true => Parts::of("No fault was injected"),
+            false => Parts::of(format!("The drill applied {}", list(&applied, MOST_FAULTS))),
+        };
+        let parts =
+            self.response.applied.iter().take(MOST_FAULTS).fold(parts, |parts, told| parts.cite(&told.evidence));
+        match self.main() {
+            Some(main) => parts.say(&format!(" while {} was sent at {}.", main.probe, main.rate)).cite(self.terms),
+            None => parts.say("."),
+        }
+    }
+
+    fn saw(&self) -> Parts {
+        let (Some(main), Some(seen)) = (self.main(), &self.impact.seen) else {
+            return Parts::of("No probe was watching.");
+        };
+        let name = capital(&main.probe);
+        let Some(failed) = &seen.failed else {
+            return Parts::of(format!("{name} did not reach the phase in which a fault was effective."));
+        };
+        let parts = Parts::of(format!("{name}: ")).tell("", failed, " requests failed");
+        let parts = promise(parts, self.expected.failed());
+        let parts = promise(slowed(parts, main), self.expected.slow());
+        let others: Vec<String> = seen.others.iter().map(|told| told.text.clone()).collect();
+        let parts = hurt(parts, seen);
+        match others.is_empty() {
+            true => parts,
+            false => {
+                let parts = parts.say(&format!(" Also affected: {}.", list(&others, MOST_OTHERS)));
+                seen.others.iter().take(MOST_OTHERS).fold(parts, |parts, told| parts.cite(&told.evidence))
+            }
+        }
+    }
+
+    fn ended(&self) -> Parts {
+        let ending = &self.response.ending;
+        let parts = Parts::of(end_of_sentence(&ending.text)).cite(&ending.evidence);
+        let mut parts = promise(parts, self.expected.recovered()).say(".");
+        if self.cut_short {
+            parts = parts.say(" The journal stops there: the run was cut short.");
+        }
+        if self.response.alerts.is_some() {
+            parts = parts.tell(" ", &self.response.detected, "");
+        }
+        match &self.response.cleanup {
+            Some(cleanup) => parts.tell(" ", cleanup, ""),
+            None => parts,
+        }
     }
 }
 
-fn ended(look: &Look<'_>) -> String {
-    let mut text = restore::ending(look);
-    if look.findings.run.cut_short {
-        text.push_str(" The journal stops there: the run was cut short.");
+/// How many faults and probes are named; the others are counted.
+const MOST_FAULTS: usize = 3;
+const MOST_OTHERS: usize = 4;
+
+/// p99 before and during, or p90 where N carries no p99.
+fn slowed(parts: Parts, main: &ImpactTable) -> Parts {
+    let row = if main.cell("p99", "during").is_some() { "p99" } else { "p90" };
+    match (main.cell(row, "before"), main.cell(row, "during")) {
+        (Some(before), Some(then)) => parts.tell(&format!("; {row} went from "), &before, "").tell(" to ", &then, ""),
+        (None, Some(then)) => parts.tell(&format!("; {row} was "), &then, ""),
+        _ => parts,
     }
-    if look.findings.terms.detect.is_some() {
-        text.push(' ');
-        text.push_str(&detection::sentence(look));
+}
+
+fn hurt(parts: Parts, seen: &Seen) -> Parts {
+    match (&seen.began, &seen.lasted) {
+        (None, _) => parts.say("; no impact was observed at this load."),
+        (Some(began), Some(lasted)) => parts.tell("; impact began at ", began, "").tell(", and lasted ", lasted, "."),
+        (Some(began), None) => parts.tell("; impact began at ", began, ", and was not over when the watch ended."),
     }
-    let undo = restore::undone(look);
-    if !undo.is_empty() {
-        text.push(' ');
-        text.push_str(&undo);
-    }
-    text
+}
+
+/// ` (promised p99 <= 400ms from t+5.0s: 212ms, N = 5,000, margin +47%)`
+fn promise(parts: Parts, row: Option<&CriterionRow>) -> Parts {
+    let Some(row) = row.filter(|row| row.status != "not reached") else { return parts };
+    let (what, when) = match row.what.as_str() {
+        "recovered within" => ("", " after removal"),
+        "failed in all" => ("", " during the fault"),
+        what => (what, ""),
+    };
+    let gap = if what.is_empty() { "" } else { " " };
+    let from = row.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    let of = |name: &str, value: &str| if value == "–" { String::new() } else { format!(", {name} {value}") };
+    let (n, margin) = (of("N =", &row.n), of("margin", &row.margin));
+    let promised = format!("{what}{gap}{}{when}{from}", row.expected);
+    parts.say(&format!(" (promised {promised}: {}{n}{margin})", row.measured)).cite(&row.evidence)
 }

@@ -127,7 +127,7 @@ fn mitigate(look: &Look<'_>) -> Tile {
     let figure = look.figure(FigureKind::TimeToMitigate);
     let (value, measured, mut detail) = time(figure);
     if measured && detail.is_empty() {
-        detail = "from the start of impact, fault still active".into();
+        detail = "with the fault still active".into();
     }
     let objective = figure.and_then(|f| f.objective);
     let violated = look.findings.verdict.hypothesis == Hypothesis::Violated;

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many rows the story has at most.
-const STORY: usize = 14;
+const STORY: usize = 12;
 
 /// How many rows of the full log are shown at its beginning and at its end.
 const FIRST: usize = 4_000;
@@ -86,6 +86,8 @@ fn tells(row: &TimelineRow) -> bool {
             | Happening::TargetsChosen(_)
             | Happening::LoadStarted
             | Happening::PhaseStarted(_)
+            | Happening::BaselineJudged { met: true, .. }
+            | Happening::FaultRequested(_)
             | Happening::FaultChecked { proven: true, .. }
             | Happening::UndoChecked { proven: true, .. }
     );

@@ -14,7 +14,7 @@ pub fn trust(look: &Look<'_>) -> Told {
         let n: u64 = judged().map(|p| p.offered).sum();
         parts.push(format!("N = {} requests of {}", quantity::count(n), main.name));
         if let Some(worst) = judged().map(|p| p.worst_own_lateness_ns).max() {
-            parts.push(format!("sent at most {} late by the generator's own doing", quantity::span(worst)));
+            parts.push(format!("the generator was at most {} late", quantity::span(worst)));
         }
         let unknown = judged().map(|p| p.unknown_share).fold(0.0, f64::max);
         parts.push(match unknown {

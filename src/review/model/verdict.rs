@@ -2,10 +2,11 @@
 
 use super::{
     Told,
+    hypothesis::Expected,
     look::{Look, list, phase_name},
 };
 use crate::{
-    analysis::{Bounded, Cleanup, Criterion, CriterionStatus, Happening, Hypothesis, Reason, RunOutcome, Why, Word},
+    analysis::{Bounded, Cleanup, Criterion, Happening, Hypothesis, Reason, RunOutcome, Why, Word},
     event::{NotStarted, Phase},
     review::{people::Standing, quantity},
 };
@@ -33,13 +34,13 @@ pub struct Banner {
     pub facts: Vec<(&'static str, String)>,
 }
 
-/// Builds it.
-pub fn banner(look: &Look<'_>) -> Banner {
+/// Builds it; what it says of criteria is what the section says of them.
+pub fn banner(look: &Look<'_>, expected: &Expected) -> Banner {
     let verdict = &look.findings.verdict;
-    let mut reasons = reasons(look);
+    let mut reasons = reasons(look, expected);
     let first = match headline(look) {
         Some(headline) => headline,
-        None if reasons.is_empty() => plain_reason(look),
+        None if reasons.is_empty() => plain_reason(look, expected),
         None => reasons.remove(0),
     };
     let (cleanup, run, hypothesis) = fact_words(look.findings);
@@ -56,14 +57,20 @@ pub fn banner(look: &Look<'_>) -> Banner {
 }
 
 /// Every reason in a sentence; criteria that could not be judged share one, for they follow from the others.
-fn reasons(look: &Look<'_>) -> Vec<Told> {
+fn reasons(look: &Look<'_>, expected: &Expected) -> Vec<Told> {
     let all = &look.findings.verdict.reasons;
-    let unjudged = |w: &Why| matches!(w, Why::Unjudged(_));
-    let reason = |r: &Reason| look.told(why(look, &r.why), r.evidence.iter().copied());
-    let mut told: Vec<Told> = all.iter().filter(|r| !unjudged(&r.why)).map(reason).collect();
+    let reason = |r: &Reason| {
+        let text = match r.why {
+            Why::Unjudged(_) => return None,
+            Why::Broken(i) => format!("{}.", capital(&expected.rows.get(i)?.reading)),
+            ref other => why(look, other),
+        };
+        Some(look.told(text, r.evidence.iter().copied()))
+    };
+    let mut told: Vec<Told> = all.iter().filter_map(reason).collect();
     told.dedup();
     let names = all.iter().filter_map(|r| match r.why {
-        Why::Unjudged(i) => Some(criterion_name(look, look.findings.criteria.get(i)?)),
+        Why::Unjudged(i) => Some(expected.rows.get(i)?.title.clone()),
         _ => None,
     });
     let names: Vec<String> = names.collect();
@@ -133,19 +140,16 @@ pub fn end_of_sentence(text: &str) -> &str {
 }
 
 /// There was no reason to give: all is plainly well.
-fn plain_reason(look: &Look<'_>) -> Told {
-    let findings = look.findings;
-    let judged = findings.criteria.iter().filter(|c| c.status == CriterionStatus::Met).count();
-    let all = quantity::plural(judged as u64, "criterion was", "criteria were");
-    if findings.verdict.no_impact {
+fn plain_reason(look: &Look<'_>, expected: &Expected) -> Told {
+    let all = quantity::plural(expected.met as u64, "criterion was", "criteria were");
+    if look.findings.verdict.no_impact {
         return look.told(format!("{all} met; no impact was observed at this load."), look.requests_evidence());
     }
-    match findings.verdict.smallest_margin {
-        Some((margin, at)) => {
-            let closest = findings.criteria.get(at).map(|c| criterion_name(look, c)).unwrap_or_default();
-            let evidence = findings.criteria.get(at).map(|c| c.evidence.clone()).unwrap_or_default();
-            look.told(format!("{all} met; the smallest margin is {} ({closest}).", quantity::margin(margin)), evidence)
-        }
+    match expected.closest() {
+        Some(row) => Told {
+            text: format!("{all} met; the smallest margin is {} ({}).", row.margin, row.title),
+            evidence: row.evidence.clone(),
+        },
         None => look.told(format!("{all} met."), look.requests_evidence()),
     }
 }

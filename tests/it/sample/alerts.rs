@@ -139,3 +139,24 @@ pub fn missed_alert() -> Findings {
     findings.timeline.sort_by_key(|row| row.at);
     findings
 }
+
+/// The same with so much else that went wrong that eight proposals press, and as many factors.
+pub fn crowded() -> Findings {
+    let mut findings = missed_alert();
+    findings.blast = held().blast;
+    let target = &mut findings.scope.targets.get_mut("cache").unwrap()[0];
+    target.labels.insert("com.docker.compose.service".into(), "redis".into());
+    findings.timeline.push(row(T0 + 2 * S, Source::Engine, changed("shop-api-1", "oom", false), false));
+    findings.timeline.sort_by_key(|row| row.at);
+    let during = findings.probes[0].distributions.iter_mut().find(|d| d.phase == Phase::During).unwrap();
+    during.points = vec![(0.0, S / 20), (0.5, S / 10), (0.9, S), (0.95, S + S / 100), (0.99, S + S / 80)];
+    let burst = |container: &str| LogBurst {
+        container: container.into(),
+        kind: "connect to # refused".into(),
+        lines: 240,
+        first: T0 + S,
+        evidence: EvidenceId(4),
+    };
+    findings.bursts = vec![burst("shop-api-1"), burst("shop-front-1")];
+    findings
+}
