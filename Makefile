@@ -7,7 +7,7 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 CARGO ?= cargo
 FIREDRILL := $(CARGO) run --release --locked --quiet --
 
-.PHONY: help demo build test fuzz truth packets proof check schema sample bench stack-up stack-down
+.PHONY: help demo build test fuzz truth packets proof vm check schema sample bench stack-up stack-down
 
 help:
 	@echo 'make demo        a real drill against a shop of its own, in a minute (after the build)'
@@ -15,8 +15,9 @@ help:
 	@echo 'make test        format, lints, and every test, those against Docker included'
 	@echo 'make fuzz        mutations of tests/fuzz at the readers, a minute each'
 	@echo 'make proof       kill runner, keeper, helpers, targets and dockerd, 300 times; the table says what stayed (nothing)'
+	@echo 'make vm          faults on cgroup v2 and another kernel, in an emulated machine (installs QEMU; as root)'
 	@echo 'make truth       an outage measured to a request interval + 5 ms; wants a quiet machine'
-	@echo 'make packets     the packet engine of the faults to come, against real packets; wants a quiet machine'
+	@echo 'make packets     the packet engine against real packets; wants a quiet machine'
 	@echo 'make check       format and lints only'
 	@echo 'make schema      write scenarios/schema.json and README.md again'
 	@echo 'make sample      run the demo and put its review into reports/sample'
@@ -59,6 +60,10 @@ proof:
 
 packets:
 	$(CARGO) test --locked --test it packets:: -- --ignored --test-threads 1 --nocapture
+
+vm:
+	@bash .ci/ready build mmdebstrap mke2fs strip qemu-system-x86_64
+	@PATH="$$PATH:/usr/sbin:/sbin" bash tests/vm/run
 
 schema:
 	@$(FIREDRILL) schema > scenarios/schema.json.new && mv scenarios/schema.json.new scenarios/schema.json
