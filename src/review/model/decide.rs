@@ -7,8 +7,12 @@ use super::{
 use crate::{
     analysis::{Bounded, Criterion, CriterionStatus, EvidenceId, FigureKind, Happening, Hypothesis, Value, Why, Word},
     clock::At,
-    event::{NoteKind, Phase},
-    review::quantity,
+    event::{NoteKind, OpenItem, Phase},
+    review::{
+        action::State,
+        quantity,
+        rules::{RuleHit, Weight},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -40,25 +44,20 @@ pub struct Answer {
     pub html: String,
 }
 
-/// The most pressing ones, in the order of their weight.
-pub fn prompts(look: &Look<'_>) -> Vec<Prompt> {
-    let rules: [fn(&Look<'_>) -> Option<Prompt>; 13] = [
-        unproven_undo,
-        not_started,
-        undecided,
-        silent_alert,
-        broken,
-        not_recovered,
-        first_sight,
-        restored_by_removal,
-        neighbour,
-        decision_noted,
-        changed_since,
-        low_margin,
-        no_impact,
-    ];
-    rules.iter().filter_map(|rule| rule(look)).take(MOST).collect()
+/// The most pressing ones, in the order of their weight. What the rules found matters where it was found before.
+pub fn prompts(look: &Look<'_>, hits: &[RuleHit]) -> Vec<Prompt> {
+    let again = hits.iter().find(|hit| hit.again.is_some());
+    let repeated = |of: fn(&RuleHit) -> bool| repeated(look, again.filter(|hit| of(hit))?);
+    let pressing: [Rule; 5] = [unproven_undo, not_started, undecided, silent_alert, broken];
+    let moments: [Rule; 7] =
+        [not_recovered, first_sight, restored_by_removal, neighbour, decision_noted, changed_since, low_margin];
+    let ask = |rules: &[Rule]| rules.iter().filter_map(|rule| rule(look)).collect::<Vec<Prompt>>();
+    let all =
+        ask(&pressing).into_iter().chain(repeated(|hit| !hygiene(hit))).chain(ask(&moments)).chain(repeated(hygiene));
+    all.chain(no_impact(look)).take(MOST).collect()
 }
+
+type Rule = fn(&Look<'_>) -> Option<Prompt>;
 
 type Ids = Vec<EvidenceId>;
 
@@ -165,6 +164,34 @@ fn broken(look: &Look<'_>) -> Option<Prompt> {
 
 fn depth(criterion: &Criterion) -> f64 {
     criterion.margin.unwrap_or(f64::MIN)
+}
+
+fn hygiene(hit: &RuleHit) -> bool {
+    hit.candidate.weight == Weight::Hygiene
+}
+
+/// A finding that was found before: what became of the action item for it?
+fn repeated(look: &Look<'_>, hit: &RuleHit) -> Option<Prompt> {
+    let mut open = look.findings.open_before.iter();
+    let item = open.find(|item| item.fingerprint.as_deref() == Some(hit.fingerprint.as_str()));
+    let text = format!("{} {}", hit.says(), item.map_or(NO_ITEM.into(), owed));
+    ask(look, "Repeated", 1, text, hit.evidence.clone())
+}
+
+/// Declined, verified, or never taken up: all that is known is that nothing is owed.
+const NO_ITEM: &str = "No action item is open for it. What makes up for it today, and what removes it for good?";
+
+fn owed(item: &OpenItem) -> String {
+    let OpenItem { id, state, since, .. } = item;
+    let is = |state: State| item.state.starts_with(state.name());
+    let question = if is(State::Proposed) {
+        "What speaks for it, what against, and what action fits the finding better?"
+    } else if is(State::Done) || is(State::Regressed) {
+        "What did the work change, and what does it leave in place?"
+    } else {
+        "What keeps it open, and what smaller step can be finished before the next drill?"
+    };
+    format!("Action item {id} for it has been open since {since} ({state}). {question}")
 }
 
 fn not_recovered(look: &Look<'_>) -> Option<Prompt> {
@@ -302,4 +329,71 @@ fn no_impact(look: &Look<'_>) -> Option<Prompt> {
         ),
         during.evidence.clone(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{analysis::Findings, event::EarlierRun, review::rules};
+
+    /// The sample's run, whose first finding was found in the run before as well; the item for it was this far.
+    fn findings(state: Option<&str>) -> Findings {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/run");
+        let mut findings = crate::analysis::analyse(&crate::journal::RunFolder(folder.into())).unwrap();
+        let found = rules::hits(&findings)[0].fingerprint.clone();
+        findings.earlier = vec![EarlierRun {
+            run: "r1".into(),
+            started: "2026-03-01T10:00:00Z".parse().unwrap(),
+            word: findings.verdict.word.to_string(),
+            code: 0,
+            recover_ns: None,
+            git: None,
+            images: Default::default(),
+            findings: Some(vec![found.clone()]),
+        }];
+        let item = |state: &str| OpenItem {
+            id: "A-0badcafe".into(),
+            title: "Pin the image".into(),
+            state: state.into(),
+            fingerprint: Some(found.clone()),
+            since: "2026-03-01".parse().unwrap(),
+            run: "r1".into(),
+        };
+        findings.open_before = state.map(item).into_iter().collect();
+        findings
+    }
+
+    fn asked(findings: &Findings) -> Vec<Prompt> {
+        let all = prompts(&Look::at(findings), &rules::hits(findings));
+        all.into_iter().filter(|prompt| prompt.about == "Repeated").collect()
+    }
+
+    #[test]
+    fn what_was_found_before_is_asked_about_once_by_the_state_of_its_item() {
+        for (state, question) in [
+            (None, "No action item is open for it. What makes up for it today"),
+            (Some("proposed"), "(proposed). What speaks for it"),
+            (Some("accepted by ana"), "(accepted by ana). What keeps it open"),
+            (Some("done by ana"), "What did the work change"),
+            (Some("regressed by r0"), "What did the work change"),
+        ] {
+            let asked = asked(&findings(state));
+            assert_eq!(asked.len(), 1);
+            assert!(asked[0].text.contains("Seen in 2 of the last 2 runs, first on 2026-03-01. "), "{asked:?}");
+            assert!(asked[0].text.contains(question), "{asked:?}");
+        }
+        let mut new = findings(None);
+        new.earlier[0].findings = Some(vec![]);
+        assert!(asked(&new).is_empty(), "what is new is not asked about");
+    }
+
+    #[test]
+    fn what_broke_a_promise_is_asked_about_before_moments_and_hygiene_after() {
+        let about = |findings: &Findings| -> Vec<&'static str> {
+            prompts(&Look::at(findings), &rules::hits(findings)).iter().map(|prompt| prompt.about).collect()
+        };
+        let held = about(&findings(None));
+        assert_eq!(held.last(), Some(&"Repeated"), "{held:?}");
+        assert!(held.len() <= MOST && held.len() > 1, "{held:?}");
+    }
 }

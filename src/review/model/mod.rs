@@ -211,7 +211,8 @@ impl Review {
         let triggers = triggers::met(&look);
         // Where a record is enough, one question is.
         let most = if triggers.is_empty() { 1 } else { usize::MAX };
-        let prompts: Vec<Prompt> = decide::prompts(&look).into_iter().take(most).collect();
+        let hits = rules::hits(findings);
+        let prompts: Vec<Prompt> = decide::prompts(&look, &hits).into_iter().take(most).collect();
         let (timeline, timeline_left_out) = timeline::story(&look, triggers.is_empty());
         let terms_evidence = look.cite(&look.terms_evidence());
         let (expected, impact, response) =
@@ -226,7 +227,6 @@ impl Review {
             impact: &impact,
             response: &response,
         });
-        let hits = rules::hits(findings);
         let actions = actions(findings, &hits);
         Review {
             run: run.id.clone(),
