@@ -49,7 +49,7 @@ impl<'a> Frame<'a> {
     pub fn begin(words: &Words, scene: &'a Scene, size: Size, heights: &[f64]) -> Frame<'a> {
         let (left, right) = match size {
             Size::Wide => (52.0, size.width() - 58.0),
-            Size::Narrow => (42.0, size.width() - 34.0),
+            Size::Narrow => (48.0, size.width() - 34.0),
         };
         let x = Scale::linear((scene.from, scene.to), (left, right));
         let rows = rows(scene, size, &x, (left, right));

@@ -33,7 +33,7 @@ fn depth(quantile: f64) -> f64 {
 pub fn draw(words: &Words, size: Size, lines: &[Line]) -> String {
     let (height, left, right) = match size {
         Size::Wide => (250.0, 52.0, size.width() - 62.0),
-        Size::Narrow => (220.0, 42.0, size.width() - 48.0),
+        Size::Narrow => (220.0, 48.0, size.width() - 48.0),
     };
     let area = Box { left, right, top: 26.0, bottom: height - 42.0 };
     let mut svg = Svg::new(words, size, height);

@@ -3,7 +3,7 @@
 use super::{
     Size, Words,
     scale::{Scale, linear_ticks},
-    svg::{Anchor, Svg, fit},
+    svg::{Anchor, Svg},
 };
 use crate::review::quantity;
 
@@ -27,12 +27,15 @@ pub struct Dot {
 pub fn draw(words: &Words, size: Size, runs: &[Dot]) -> String {
     let (height, left, right) = match size {
         Size::Wide => (190.0, 52.0, size.width() - 20.0),
-        Size::Narrow => (180.0, 42.0, size.width() - 12.0),
+        Size::Narrow => (180.0, 48.0, size.width() - 12.0),
     };
     let (top, bottom) = (40.0, height - 30.0);
     let mut svg = Svg::new(words, size, height);
-    let heading = "Time to recover: filled held, hollow did not; dashed: versions changed";
-    svg.text("c-heading", (left, 16.0), Anchor::Start, &fit(heading, right - left));
+    let heading = match size {
+        Size::Wide => "Time to recover: filled held, hollow did not; dashed: versions changed",
+        Size::Narrow => "Time to recover; hollow: did not hold",
+    };
+    svg.text("c-heading", (left, 16.0), Anchor::Start, heading);
     let highest = runs.iter().filter_map(|run| run.recover).max().unwrap_or(0) as f64 / 1e9;
     let (ticks, high) = linear_ticks(highest.max(0.1), 3);
     let y = Scale::linear((0.0, high), (bottom, top));
