@@ -5,10 +5,9 @@ use crate::{
     event::{Earlier, EarlierRun, OpenItem},
     history::{Past, index, owed},
     journal::RunFolder,
-    review::action::ActionItem,
 };
-use jiff::{civil::Date, tz::TimeZone};
-use std::{fs, path::Path};
+use jiff::civil::Date;
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// How many earlier runs a review tells of.
 const MOST: usize = 20;
@@ -47,7 +46,7 @@ fn run(past: &Past) -> Option<EarlierRun> {
 /// The items on which something is owed; a finding that several runs proposed to act on counts once.
 fn open(pasts: Vec<Past>) -> Vec<OpenItem> {
     let reports = crate::history::Reports { runs: pasts, read_anew: 0 };
-    let since = since_by_finding(&reports);
+    let since = owed::since(&reports);
     // Nothing here depends on the day: whether something is overdue is no concern of a review.
     let listed = owed::owed(&reports, Date::MIN).into_iter().filter(|owed| owed.item.state.open());
     let mut open: Vec<OpenItem> = listed.filter_map(|owed| one(&owed, &since)).collect();
@@ -56,39 +55,16 @@ fn open(pasts: Vec<Past>) -> Vec<OpenItem> {
     open
 }
 
-type Since = std::collections::BTreeMap<String, Date>;
-
-/// When each finding was first proposed to be acted on.
-fn since_by_finding(reports: &crate::history::Reports) -> Since {
-    let mut since = Since::new();
-    for (past, item) in owed::all(reports) {
-        let (Some(finding), Some(day)) = (fingerprint(item), begun(item, past)) else { continue };
-        let first = since.entry(finding).or_insert(day);
-        *first = day.min(*first);
-    }
-    since
-}
-
-fn fingerprint(item: &ActionItem) -> Option<String> {
-    item.finding.as_ref().map(|found| found.fingerprint.clone()).filter(|fingerprint| !fingerprint.is_empty())
-}
-
-/// The first day of its history, else the day of its run.
-fn begun(item: &ActionItem, past: &Past) -> Option<Date> {
-    let run = past.started.map(|at| at.to_zoned(TimeZone::UTC).date());
-    item.history.first().map(|step| step.on).or(run)
-}
-
-fn one(owed: &owed::Owed<'_>, since: &Since) -> Option<OpenItem> {
-    let fingerprint = fingerprint(owed.item);
-    let known = fingerprint.as_ref().and_then(|finding| since.get(finding)).copied();
+fn one(owed: &owed::Owed<'_>, since: &BTreeMap<&str, Date>) -> Option<OpenItem> {
+    let fingerprint = owed::fingerprint(owed.item);
+    let known = fingerprint.and_then(|finding| since.get(finding)).copied();
     Some(OpenItem {
         id: owed.item.id.clone(),
         title: owed.item.title.clone(),
         state: owed.item.state_words(),
-        since: known.or(owed.item.history.first().map(|step| step.on))?,
+        since: known.or(owed.begun)?,
         run: owed.run.to_owned(),
-        fingerprint,
+        fingerprint: fingerprint.map(String::from),
     })
 }
 

@@ -1,10 +1,11 @@
 //! `firedrill history`: all runs of a folder of reports.
 
+mod patterns;
+
 use super::{Exit, Global, output, table::Table};
 use crate::{
     clock::RunClock,
     history::{self, Past, Reports, site, words::Row},
-    review::{escape::plain, quantity},
 };
 use anyhow::Context;
 use jiff::{civil::Date, tz::TimeZone};
@@ -22,7 +23,7 @@ No mean over runs is shown anywhere: each run is a row. Compare two of them with
 Examples:
   firedrill history
   firedrill history --scenario cache-loss --limit 10
-  firedrill history --patterns      what comes back, by rule, service and fault
+  firedrill history --patterns      what comes back, what alerts saw, what is owed
   firedrill history --site          write reports/index.html
   firedrill history --json | jq '.runs[] | select(.summary.code == 1) | .folder'"
 )]
@@ -36,10 +37,11 @@ pub struct History {
     /// Only the newest so many.
     #[arg(long, value_name = "NUMBER")]
     pub limit: Option<usize>,
-    /// Instead of runs, what rules found in them: by rule, by service, by fault.
+    /// Instead of runs, what they have in common: what rules found, by rule, service, fault and team; which expected
+    /// alerts fired, and which fault no alert sees; how long action items have been open.
     #[arg(long, conflicts_with = "site")]
     pub patterns: bool,
-    /// Write `index.html` into the folder: all runs as one page, without script, for any web server.
+    /// Write `index.html` into the folder: all runs as one page, for any web server or none.
     /// Once it is there, every run brings it up to date.
     #[arg(long)]
     pub site: bool,
@@ -64,7 +66,7 @@ impl History {
         reports.runs.retain(|past| self.scenario.is_none() || past.scenario == self.scenario);
         reports.runs.truncate(self.limit.unwrap_or(usize::MAX));
         if self.patterns {
-            return patterns(&reports, global);
+            return patterns::tell(&reports, self.today.unwrap_or_else(today), global);
         }
         if global.json {
             output::say(serde_json::to_string_pretty(&reports)?);
@@ -116,30 +118,6 @@ pub fn refresh_site(folder: &Path) {
             output::warn(format_args!("the page over all runs is not up to date: {error:#}"));
         }
     }
-}
-
-fn patterns(reports: &Reports, global: &Global) -> anyhow::Result<Exit> {
-    let found = history::patterns::patterns(reports);
-    if global.json {
-        output::say(serde_json::to_string_pretty(&found)?);
-        return Ok(Exit::Held);
-    }
-    output::say(format_args!(
-        "what rules found, as the results of {} say",
-        quantity::plural(found.runs as u64, "run", "runs")
-    ));
-    for (title, all) in [("RULE", &found.rules), ("SERVICE", &found.services), ("FAULT", &found.faults)] {
-        let mut table = Table::new([title, "RUNS", "FINDINGS", "FIRST", "LAST", "SCENARIOS"]);
-        let day = |day: Option<Date>| day.map_or("-".into(), |day| day.to_string());
-        for one in all {
-            let scenarios = plain(&one.scenarios.join(", "));
-            let cells =
-                [plain(&one.name), one.runs.to_string(), one.findings.to_string(), day(one.first), day(one.last)];
-            table.row(cells.into_iter().chain([scenarios]));
-        }
-        output::say(format_args!("\n{}", if all.is_empty() { format!("{title}\nnone") } else { table.text(false) }));
-    }
-    Ok(Exit::Held)
 }
 
 fn table(runs: &[Past], global: &Global) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 /// Whatever changes what is read from a file changes this, or the tool's version.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");
 /// No review that people read is larger, bytes.
 const MAX_REVIEW: usize = 8 << 20;
 /// A larger cache is none of ours, bytes.

@@ -5,6 +5,8 @@
 //! any moment. Nothing here computes a mean over runs: durations of incidents are skewed, so every run stays a row,
 //! or a dot.
 
+pub mod age;
+pub mod alerts;
 pub mod followup;
 pub mod index;
 pub mod owed;
@@ -17,7 +19,7 @@ pub mod site;
 pub mod words;
 
 pub use index::{Reports, read};
-pub use past::{Figures, Measured, Past, Seen, Summary};
+pub use past::{Alerted, Figures, Measured, Past, Seen, Summary};
 
 /// Every run, newest first; one that lies in two folders counts once.
 pub fn once(reports: &Reports) -> impl Iterator<Item = &Past> {
@@ -61,7 +63,9 @@ mod tests {
                 p99_during_ns: Some(7_000_000 * day as u64),
                 ..Figures::default()
             },
-            faults: vec!["kill".into()],
+            service: Some("shop".into()),
+            injected: vec![],
+            alerts: None,
             findings: Some(findings.collect()),
         };
         Past {

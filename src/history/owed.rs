@@ -18,6 +18,8 @@ pub struct Owed<'a> {
     pub scenario: Option<&'a str>,
     /// The review, as a path below the folder of reports.
     pub review: String,
+    /// Since when: the first day of its history, else the day of its run, UTC.
+    pub begun: Option<Date>,
     /// Whether its day has passed.
     pub overdue: bool,
     /// Ids of untouched proposals for the same finding in other reviews, newest first; they are not listed.
@@ -32,7 +34,7 @@ pub fn owed(reports: &Reports, today: Date) -> Vec<Owed<'_>> {
     // Newest run first, decided items before proposals: whatever comes later of the same finding is an echo.
     for proposal in [false, true] {
         for (past, item) in all(reports).filter(|(_, item)| (item.state == State::Proposed) == proposal) {
-            let finding = item.finding.as_ref().map(|found| found.fingerprint.as_str()).filter(|f| !f.is_empty());
+            let finding = fingerprint(item);
             match finding.and_then(|finding| newest.get(finding)) {
                 Some(first) if proposal && covers(owed[*first].item, past) => owed[*first].also.push(&item.id),
                 known => {
@@ -69,9 +71,31 @@ fn one<'a>(past: &'a Past, item: &'a ActionItem, today: Date) -> Owed<'a> {
         run: past.run(),
         scenario: past.scenario.as_deref(),
         review: past.review(),
+        begun: begun(item, past),
         overdue: item.overdue(today),
         also: Vec::new(),
     }
+}
+
+/// When each finding was first proposed to be acted on.
+pub fn since(reports: &Reports) -> BTreeMap<&str, Date> {
+    let mut since = BTreeMap::new();
+    for (past, item) in all(reports) {
+        let (Some(finding), Some(day)) = (fingerprint(item), begun(item, past)) else { continue };
+        let first = since.entry(finding).or_insert(day);
+        *first = day.min(*first);
+    }
+    since
+}
+
+/// The finding that an item answers to; `None`: a person wrote it.
+pub fn fingerprint(item: &ActionItem) -> Option<&str> {
+    item.finding.as_ref().map(|found| found.fingerprint.as_str()).filter(|fingerprint| !fingerprint.is_empty())
+}
+
+fn begun(item: &ActionItem, past: &Past) -> Option<Date> {
+    let run = past.started.map(|at| at.to_zoned(TimeZone::UTC).date());
+    item.history.first().map(|step| step.on).or(run)
 }
 
 /// The item of an id, in the one review that has it.

@@ -70,8 +70,12 @@ pub struct Summary {
     pub probe: Option<String>,
     /// Its key figures.
     pub figures: Figures,
-    /// The kinds of its faults, in order.
-    pub faults: Vec<String>,
+    /// The service that users see.
+    pub service: Option<String>,
+    /// The labels of the faults that took effect, in order.
+    pub injected: Vec<String>,
+    /// What alerts did; `None`: there was no alert source.
+    pub alerts: Option<Vec<Alerted>>,
     /// What the rules found; `None`: written before there were rules.
     pub findings: Option<Vec<Seen>>,
 }
@@ -101,6 +105,17 @@ pub struct Measured {
     /// Why it was not measured.
     #[serde(default)]
     pub absent: Option<String>,
+}
+
+/// What an alert did in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerted {
+    /// Its name.
+    pub alert: String,
+    /// Whether the scenario expected it.
+    pub expected: bool,
+    /// Whether it fired once a fault was on; `None`: the data do not tell.
+    pub fired: Option<bool>,
 }
 
 /// Something that a rule found in a run.

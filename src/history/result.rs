@@ -1,7 +1,7 @@
 //! Reads a `result.json`, whoever wrote it and whatever became of it since.
 
-use super::past::{Figures, Measured, Seen, Summary};
-use crate::review::result::FORMAT;
+use super::past::{Alerted, Figures, Measured, Seen, Summary};
+use crate::{analysis::AlertOutcome, review::result::FORMAT};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::{collections::BTreeMap, fs, io::Read, path::Path};
@@ -83,6 +83,8 @@ struct File {
     #[serde(default)]
     faults: Vec<Fault>,
     #[serde(default)]
+    alerts: Option<Alerts>,
+    #[serde(default)]
     findings: Option<Vec<Seen>>,
 }
 
@@ -111,6 +113,8 @@ struct Run {
     images: BTreeMap<String, String>,
     #[serde(default)]
     main_probe: Option<String>,
+    #[serde(default)]
+    service: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +160,39 @@ struct Response {
 
 #[derive(Deserialize)]
 struct Fault {
-    kind: String,
+    #[serde(default)]
+    label: String,
+    #[serde(default)]
+    effective_ns: Option<[i64; 2]>,
+}
+
+#[derive(Deserialize)]
+struct Alerts {
+    rows: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    alert: String,
+    outcome: AlertOutcome,
+    #[serde(default)]
+    firing_ns: Option<[i64; 2]>,
+}
+
+impl Alert {
+    /// What it did once a fault was on, from this moment; `None`: it fired before and was not expected.
+    fn read(self, fault: Option<i64>) -> Option<Alerted> {
+        let told = |expected, fired| Some(Alerted { alert: self.alert, expected, fired });
+        match self.outcome {
+            AlertOutcome::Fired | AlertOutcome::Late => told(true, Some(true)),
+            AlertOutcome::Missing => told(true, Some(false)),
+            AlertOutcome::NotKnown => told(true, None),
+            AlertOutcome::Forbidden | AlertOutcome::Unrelated => {
+                self.firing_ns.zip(fault).filter(|(firing, fault)| firing[0] >= *fault)?;
+                told(false, Some(true))
+            }
+        }
+    }
 }
 
 impl File {
@@ -202,6 +238,9 @@ impl File {
         let probe = self.main_probe();
         let figures = self.key_figures(probe.as_deref());
         let (run, verdict) = (self.run, self.verdict);
+        let effective = self.faults.iter().filter_map(|fault| Some((fault.effective_ns?[0], &fault.label)));
+        let first = effective.clone().map(|(at, _)| at).min();
+        let alerted = |alerts: Alerts| alerts.rows.into_iter().filter_map(|alert| alert.read(first)).collect();
         let summary = Summary {
             run: run.id,
             title: run.title,
@@ -217,9 +256,11 @@ impl File {
             code: verdict.code,
             low_margin: verdict.low_margin,
             smallest_margin: verdict.smallest_margin,
+            service: run.service.or_else(|| probe.clone()),
             probe,
             figures,
-            faults: self.faults.into_iter().map(|fault| fault.kind).collect(),
+            injected: effective.map(|(_, label)| label.clone()).collect(),
+            alerts: self.alerts.map(alerted),
             findings: self.findings,
         };
         Told { started: run.started, scenario: run.scenario, summary }
@@ -237,7 +278,12 @@ mod tests {
                    {"name": "shop", "judged": true, "load": true, "phases": {"during": {"response": {"p99_ns": 7}}}}],
         "figures": [{"kind": "requests_failed", "probe": "side", "measured": {"value": 9}, "n": 10},
                     {"kind": "requests_failed", "probe": "shop", "measured": {"value": 2}, "n": 100},
-                    {"kind": "time_to_recover", "probe": "shop", "measured": {"value": null, "absent": "no impact"}}]}"#;
+                    {"kind": "time_to_recover", "probe": "shop", "measured": {"value": null, "absent": "no impact"}}],
+        "faults": [{"label": "kill api", "effective_ns": [5, 6]}, {"label": "never", "effective_ns": null}],
+        "alerts": {"rows": [{"alert": "Errors", "outcome": "late"}, {"alert": "Slow", "outcome": "missing"},
+                            {"alert": "Disk", "outcome": "unrelated", "firing_ns": [7, 8]},
+                            {"alert": "Before", "outcome": "unrelated", "firing_ns": [-7, 8]},
+                            {"alert": "Dark", "outcome": "not_known"}]}}"#;
 
     fn why(text: &str) -> String {
         parse(text.as_bytes()).map(|_| ()).unwrap_err()
@@ -250,6 +296,24 @@ mod tests {
         let figures = told.summary.figures;
         assert_eq!((figures.failed, figures.offered, figures.p99_during_ns), (Some(2.0), Some(100), Some(7)));
         assert_eq!(figures.recover.absent.as_deref(), Some("no impact"));
+    }
+
+    #[test]
+    fn what_alerts_did_counts_from_the_fault_on() {
+        let summary = parse(WHOLE.as_bytes()).map_err(|e| panic!("{e}")).unwrap().summary;
+        assert_eq!((summary.service.as_deref(), summary.injected.as_slice()), (Some("shop"), &["kill api".into()][..]));
+        let told: Vec<(String, bool, Option<bool>)> =
+            summary.alerts.unwrap().into_iter().map(|alert| (alert.alert, alert.expected, alert.fired)).collect();
+        let one = |name: &str, expected, fired| (name.to_owned(), expected, fired);
+        assert_eq!(
+            told,
+            [
+                one("Errors", true, Some(true)),
+                one("Slow", true, Some(false)),
+                one("Disk", false, Some(true)),
+                one("Dark", true, None)
+            ]
+        );
     }
 
     #[test]

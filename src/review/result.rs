@@ -130,6 +130,8 @@ pub struct RunPart {
     pub owner: Option<String>,
     /// The load or probe that tiles and sentences are about.
     pub main_probe: Option<String>,
+    /// The service that users see: the scenario's `of`, else the main probe.
+    pub service: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
     /// From the first to the last event.
@@ -454,13 +456,15 @@ fn file(file: &EvidenceFile) -> FilePart {
 fn run(findings: &Findings) -> RunPart {
     let run = &findings.run;
     let targets = findings.scope.targets.values().flatten();
+    let main = findings.main().map(|probe| probe.name.clone());
     RunPart {
         id: run.id.clone(),
         scenario: run.scenario.clone(),
         title: run.title.clone(),
         tags: run.tags.clone(),
         owner: run.owner.clone(),
-        main_probe: findings.main().map(|probe| probe.name.clone()),
+        service: run.of.clone().or_else(|| main.clone()),
+        main_probe: main,
         started: run.started.to_string(),
         took_ns: run.ended,
         zero_ns: run.t0,

@@ -136,6 +136,64 @@ fn what_is_no_run_cannot_be_compared() {
     }
 }
 
+/// The page over all runs of a shop that drills: two scenarios, every verdict, alerts, open items, and a day that comes
+/// again.
+pub fn site() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
+    let review = fs::read_to_string(Path::new(SAMPLE).join("review.md")).unwrap();
+    (0..12).for_each(|number| put(folder.path(), number, &result, &review));
+    said(&["history", "--site", "--today", "2027-03-08", "--reports", folder.path().to_str().unwrap()]);
+    fs::read_to_string(folder.path().join("index.html")).unwrap()
+}
+
+/// The sample's run as another one: of another day, with other figures and another end.
+fn put(reports: &Path, number: usize, result: &str, review: &str) {
+    let mut json: serde_json::Value = serde_json::from_str(result).unwrap();
+    let (scenario, day) = ([("checkout-kill"), ("cache-loss")][number % 2], 1 + number);
+    let run = format!("202603{day:02}T100000Z-{scenario}-{number:04x}");
+    let (word, code) =
+        [("HELD", 0), ("VIOLATED", 1), ("HELD, LOW MARGIN", 0), ("HELD", 0), ("STOPPED", 130)][number % 5];
+    json["run"]["id"] = run.as_str().into();
+    json["run"]["scenario"] = scenario.into();
+    json["run"]["title"] =
+        ["Checkout survives the loss of a replica", "Checkout survives the loss of its cache"][number % 2].into();
+    json["run"]["owner"] = ["payments-sre", "platform"][number % 2].into();
+    json["run"]["tags"] = vec![["replicas", "cache"][number % 2]].into();
+    json["run"]["started"] = format!("2026-03-{day:02}T10:00:00Z").into();
+    json["run"]["git"] = ["v1.0", "v1.1"][usize::from(number > 6)].into();
+    json["verdict"]["word"] = word.into();
+    json["verdict"]["code"] = code.into();
+    json["verdict"]["low_margin"] = (word == "HELD, LOW MARGIN").into();
+    for figure in json["figures"].as_array_mut().unwrap() {
+        let size = (number * 7 % 5 + 1) as f64;
+        match figure["kind"].as_str().unwrap() {
+            "requests_failed" => figure["measured"]["value"] = (size * 40.0).into(),
+            "time_to_recover" => {
+                figure["measured"] = serde_json::json!({ "value": size * 0.6e9, "unit": "ns", "absent": null })
+            }
+            _ => {}
+        }
+    }
+    json["faults"][0]["label"] = ["kill api (SIGKILL)", "pause cache"][number % 2].into();
+    let alert = |alert: &str, outcome: &str| serde_json::json!({ "alert": alert, "outcome": outcome, "expected": 0, "evidence": [] });
+    let rows = [
+        vec![alert("CheckoutErrors", if number == 4 { "missing" } else { "fired" }), alert("CheckoutSlow", "late")],
+        vec![alert("CacheDown", "missing")],
+    ];
+    json["alerts"] = serde_json::json!({ "source": "prometheus", "answers": 9, "gaps_ns": [], "clock_ns": null, "rows": rows[number % 2] });
+    let folder = reports.join(&run);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("result.json"), json.to_string()).unwrap();
+    // An id is its own in every review; somebody took up the second run's first item, and is late.
+    let id = regex::Regex::new("### A-[0-9a-f]").unwrap();
+    let text = id.replace_all(review, format!("### A-{number:x}")).into_owned();
+    let taken =
+        text.replacen("State: proposed", "State: accepted by ana", 1).replacen("Due: none", "Due: 2027-03-05", 1);
+    fs::write(folder.join("review.md"), if number == 1 { taken } else { text }).unwrap();
+    fs::write(folder.join("review.html"), "").unwrap();
+}
+
 #[test]
 fn the_page_over_all_runs_is_one_file_that_fits_a_telephone() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,14 +209,63 @@ fn the_page_over_all_runs_is_one_file_that_fits_a_telephone() {
     said(&["history", "--site", "--today", "2027-03-01", "--reports", reports]);
     let page = fs::read_to_string(folder.path().join("index.html")).unwrap();
     assert!(page.contains("31 runs of 2 scenarios") && page.contains("id=\"anniversary\""), "{page}");
-    assert!(!page.contains("<script") && !page.contains("<img"));
+    assert!(page.matches("<script").count() == 1 && !page.contains("<img"));
     assert!(page.contains("href=\"./20260302T100000Z-hostile-0001/review.html\""));
-    let measured =
-        "[innerWidth, document.documentElement.scrollWidth, performance.getEntriesByType('resource').length]";
-    assert_eq!(crate::page::ask(&page, 360, measured), "360,360,0", "width, scroll width, requests");
-    let filter = "(document.getElementById('v-quiet').checked = true, \
-                  [...document.querySelectorAll('.runs tbody tr')].filter(row => row.offsetHeight > 0).length)";
-    assert_eq!(crate::page::ask(&page, 1200, filter), "1", "the filter needs no script");
+    for page in [&page, &site()] {
+        assert_eq!(crate::page::ask(page, 360, MEASURED), "360,360,0", "width, scroll width, requests");
+    }
+    let filter = format!("(document.getElementById('v-quiet').checked = true, {SHOWN})");
+    assert_eq!(crate::page::ask(&page, 1200, &filter), "1", "the filter needs no script");
     let patterns = said(&["history", "--patterns", "--reports", reports]);
     assert!(patterns.starts_with("what rules found, as the results of 31 runs say"), "{patterns}");
+}
+
+const MEASURED: &str =
+    "[innerWidth, document.documentElement.scrollWidth, performance.getEntriesByType('resource').length]";
+/// How many runs are listed.
+const SHOWN: &str = "[...document.querySelectorAll('.runs tbody tr')].filter(row => row.offsetHeight > 0).length";
+
+#[test]
+fn the_list_is_searched_by_the_page_s_own_script_and_no_other() {
+    let page = site();
+    let search = |words: &str| {
+        let typed = format!(
+            "(find => (find.value = '{words}', find.dispatchEvent(new Event('input', {{ bubbles: true }}))))(document.getElementById('find'))"
+        );
+        crate::page::ask(
+            &page,
+            1200,
+            &format!("({typed}, {SHOWN} + ' ' + document.getElementById('found').textContent)"),
+        )
+    };
+    assert_eq!(search("cache"), "6 6 of 12 shown", "by scenario");
+    assert_eq!(search("KILL sigkill"), "6 6 of 12 shown", "by fault");
+    assert_eq!(search("replicas 2026-03-01"), "1 1 of 12 shown", "by tag and day");
+    assert_eq!(search("image-not-pinned"), "12 ", "by rule");
+    assert_eq!(search("nothing of the kind"), "0 0 of 12 shown");
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (folder.path().join("own.html"), folder.path().join("other.html"));
+    fs::write(&own, &page).unwrap();
+    fs::write(&other, page.replace("const field", "let field")).unwrap();
+    let runs = |file: &Path| !crate::page::browse(file, &["--dump-dom".into()]).contains("id=\"search\" hidden");
+    assert!(runs(&own), "as it was written, its script runs");
+    assert!(!runs(&other), "changed by anybody, it does not");
+}
+
+#[test]
+fn the_page_over_all_runs_is_sound_and_can_be_read_by_everybody() {
+    let page = site();
+    assert_eq!(crate::page::ask(&page, 1200, crate::page::NAMELESS), "");
+    assert_eq!(crate::page::hard_to_read(&page, 1200) + &crate::page::hard_to_read(&page, 360), "");
+    let links = "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href')).filter(href => \
+                 href[0] == '#' ? !document.getElementById(href.slice(1)) : !href.startsWith('./2026')).join()";
+    assert_eq!(crate::page::ask(&page, 1200, links), "", "links that lead nowhere");
+    let ids = "(all => all.length - new Set(all).size)([...document.querySelectorAll('[id]')].map(e => e.id))";
+    assert_eq!(crate::page::ask(&page, 1200, ids), "0", "ids that stand twice");
+    let levels = "[...document.querySelectorAll('h1, h2, h3, h4')].map(h => +h.localName[1])";
+    let order =
+        format!("(all => [all.filter(h => h == 1).length, all.some((h, i) => i && h > all[i - 1] + 1)])({levels})");
+    assert_eq!(crate::page::ask(&page, 1200, &order), "1,false", "one h1, and no level left out");
+    assert!(page.contains("On this day") && page.contains("<time datetime=\"2026-03-08\">2026, a year ago</time>"));
+    assert!(page.contains("1 of 2 injected faults is seen by no alert."), "{page}");
 }

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 /// Dots move closer when they need more room than this, pixels; closer than the least step, the strip is scrolled.
 const ROOM: f64 = 216.0;
-const STEP: (f64, f64) = (9.0, 18.0);
+const STEP: (f64, f64) = (9.0, 36.0);
 const LEFT: f64 = 64.0;
 const TOP: f64 = 12.0;
-const HEIGHT: f64 = 52.0;
+const HEIGHT: f64 = 60.0;
 /// Where dots without a value stand, below the scale.
 const WITHOUT: f64 = TOP + HEIGHT + 14.0;
 const BOTTOM: f64 = WITHOUT + 10.0;

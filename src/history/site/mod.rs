@@ -1,7 +1,11 @@
-//! `index.html` over all runs: one file, no script, no request to anywhere, everything from outside escaped.
+//! `index.html` over all runs: one file, no request to anywhere, everything from outside escaped, and everything readable
+//! without the one small script, which only searches.
 
+mod detection;
 mod dots;
+mod glance;
 mod trends;
+mod years;
 
 use super::{
     Past, Reports, once, owed,
@@ -9,16 +13,24 @@ use super::{
     words::Row,
 };
 use crate::review::escape;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use detection::Detection;
+use glance::Tile;
 use jiff::{civil::Date, tz::TimeZone};
 use minijinja::{
     AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
 };
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use trends::Trend;
+use years::Year;
 
 /// Tells our page from one that somebody else put there.
 pub const MARK: &str = "<meta name=\"generator\" content=\"firedrill history\">";
+
+/// Searches the list; a browser without script shows no field for it.
+const SCRIPT: &str = include_str!("../templates/index.js");
 
 /// Scenarios that have a button of their own in the filter.
 const BUTTONS: usize = 40;
@@ -29,7 +41,9 @@ pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> Strin
     let row = |past: &Past| listed(past, &numbers, &has);
     let runs: Vec<Listed> = reports.runs.iter().map(row).collect();
     let actions = actions(reports, today, &has);
+    let patterns = patterns(reports, today);
     let days = || once(reports).filter_map(day);
+    let scenarios = trends::trends(reports, &numbers, &has);
     let page = Page {
         today: today.to_string(),
         version: env!("CARGO_PKG_VERSION"),
@@ -37,7 +51,8 @@ pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> Strin
         from: days().min().map(|day| day.to_string()),
         to: days().max().map(|day| day.to_string()),
         unreadable: reports.runs.iter().filter(|past| past.summary.is_none()).count(),
-        scenarios: trends::trends(reports, &numbers, &has),
+        tiles: glance::tiles(&scenarios, &patterns),
+        scenarios,
         buttons: numbers
             .iter()
             .take(BUTTONS)
@@ -45,9 +60,12 @@ pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> Strin
             .collect(),
         overdue: actions.iter().filter(|action| action.overdue).count(),
         actions,
-        anniversary: anniversary(reports, today).map(row).collect(),
+        open: patterns.open.says(),
+        day: today.strftime("%-d %B").to_string(),
+        years: years::years(reports, today, &has),
         rows: runs,
-        patterns: patterns(reports),
+        detection: detection::detection(&patterns.coverage, &patterns.recall),
+        patterns,
     };
     render(&page)
 }
@@ -60,12 +78,18 @@ struct Page {
     from: Option<String>,
     to: Option<String>,
     unreadable: usize,
+    tiles: Vec<Tile>,
     scenarios: Vec<Trend>,
     buttons: Vec<Button>,
     actions: Vec<Action>,
     overdue: usize,
-    anniversary: Vec<Listed>,
+    /// How many items are open, and for how long.
+    open: String,
+    /// `1 March`
+    day: String,
+    years: Vec<Year>,
     rows: Vec<Listed>,
+    detection: Detection,
     patterns: Patterns,
 }
 
@@ -85,6 +109,8 @@ struct Listed {
     /// Of its scenario.
     number: usize,
     title: String,
+    /// What else it can be found by.
+    words: String,
 }
 
 #[derive(Serialize)]
@@ -116,7 +142,22 @@ fn listed(past: &Past, numbers: &Numbers, has: &impl Fn(&str) -> bool) -> Listed
         href: href(past, has),
         number: past.scenario.as_ref().and_then(|name| numbers.get(name)).copied().unwrap_or(0),
         title: past.summary.as_ref().map(|summary| escape::plain(&summary.title)).unwrap_or_default(),
+        words: words(past),
     }
+}
+
+/// The run's id, its tags, owner, service and faults, and which rules found something where.
+fn words(past: &Past) -> String {
+    let mut words: Vec<&str> = vec![past.run()];
+    if let Some(summary) = &past.summary {
+        words.extend(summary.tags.iter().chain(&summary.owner).chain(&summary.service).map(String::as_str));
+        words.extend(summary.injected.iter().map(String::as_str));
+        words.extend(summary.findings.iter().flatten().map(|seen| seen.rule.as_str()));
+        words.extend(summary.findings.iter().flatten().filter_map(|seen| seen.service.as_deref()));
+    }
+    let mut known = std::collections::BTreeSet::new();
+    words.retain(|word| known.insert(*word));
+    escape::plain(&words.join(" "))
 }
 
 /// The address of a run's review, relative to the page: every odd byte of the path is escaped.
@@ -134,12 +175,6 @@ fn href(past: &Past, has: &impl Fn(&str) -> bool) -> Option<String> {
 
 fn day(past: &Past) -> Option<Date> {
     past.started.map(|at| at.to_zoned(TimeZone::UTC).date())
-}
-
-/// The same day of the calendar in other years.
-fn anniversary(reports: &Reports, today: Date) -> impl Iterator<Item = &Past> {
-    let same = move |day: Date| (day.month(), day.day()) == (today.month(), today.day()) && day.year() != today.year();
-    once(reports).filter(move |past| day(past).is_some_and(same))
 }
 
 fn actions(reports: &Reports, today: Date, has: &impl Fn(&str) -> bool) -> Vec<Action> {
@@ -175,6 +210,9 @@ fn render(page: &Page) -> String {
     environment.set_formatter(escaped);
     let css = concat!(include_str!("../../review/templates/review.css"), include_str!("../templates/index.css"));
     environment.add_global("css", Value::from_safe_string(css.into()));
+    environment.add_global("script", Value::from_safe_string(SCRIPT.into()));
+    // The browser runs this script and no other.
+    environment.add_global("digest", BASE64_STANDARD.encode(Sha256::digest(SCRIPT)));
     environment.add_global("mark", Value::from_safe_string(MARK.into()));
     environment.add_template("index.html", include_str!("../templates/index.html")).expect("compiled in and tested");
     let template = environment.get_template("index.html").expect("compiled in and tested");
@@ -215,7 +253,8 @@ mod tests {
     #[test]
     fn nothing_from_outside_gets_through() {
         let page = page(&reports(), "2027-03-01".parse().unwrap(), |_| true);
-        for odd in ["<script", "<b>", "href=\"javascript", "1247689", "http://", "https://", "url("] {
+        assert_eq!(page.matches("<script").count(), 1, "ours");
+        for odd in ["<script>alert", "<b>", "href=\"javascript", "1247689", "http://", "https://", "url("] {
             assert!(!page.contains(odd), "{odd}");
         }
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;{{ 1117 * 1117 }}"));
@@ -233,10 +272,8 @@ mod tests {
         assert!(all.contains("UNREADABLE") && all.contains("result.json is empty"));
         assert_eq!(all.matches("<circle").count(), 5 + 27 + 3, "the key, and a dot a figure of nine runs and of one");
         assert!(all.contains("href=\"./20260309T100000Z-a-0001/review.html\"") && !all.contains("%3Cb%3E/review.html"));
-        assert!(
-            all.contains("id=\"anniversary\"")
-                && !page(&reports(), "2027-05-01".parse().unwrap(), |_| true).contains("id=\"anniversary\"")
-        );
+        assert!(all.contains("On this day") && all.contains("2026, a year ago"), "{all}");
+        assert!(!page(&reports(), "2027-05-01".parse().unwrap(), |_| true).contains("On this day"));
         assert!(page(&Reports { runs: vec![], read_anew: 0 }, today, |_| true).contains("No run yet"));
         assert!(page(&reports(), today, |_| true) == page(&reports(), today, |_| true), "the same bytes");
     }

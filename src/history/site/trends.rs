@@ -24,6 +24,8 @@ pub struct Trend {
     pub drawn: usize,
     /// The last verdict's word.
     pub last: String,
+    /// Whether that is one of those that held.
+    pub held: bool,
     /// One for each figure.
     pub strips: Vec<Strip>,
     /// What changed at each mark.
@@ -49,14 +51,15 @@ pub fn trends(reports: &Reports, numbers: &Numbers, has: &impl Fn(&str) -> bool)
         // Oldest first, as time runs.
         let mut drawn: Vec<&Past> = all.into_iter().filter(|past| past.summary.is_some()).take(MOST).collect();
         drawn.reverse();
-        let last = drawn.last().and_then(|past| past.summary.as_ref()).map(|summary| escape::plain(&summary.word));
+        let last = drawn.last().and_then(|past| past.summary.as_ref());
         let changes = changes(&drawn);
         Trend {
             name: escape::plain(name),
             number: *number,
             runs,
             drawn: drawn.len(),
-            last: last.unwrap_or_else(|| "UNREADABLE".into()),
+            last: last.map_or("UNREADABLE".into(), |summary| escape::plain(&summary.word)),
+            held: last.is_some_and(|summary| summary.code == 0),
             strips: strips(&drawn, &changes, has),
             marks: changes.into_iter().map(|(at, what)| format!("{}: {what}", started(drawn[at]))).collect(),
         }
