@@ -20,6 +20,7 @@ mod init;
 mod keeper;
 mod lint;
 mod load;
+mod looks;
 mod names;
 mod network;
 mod packets;
