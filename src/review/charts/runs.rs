@@ -32,7 +32,7 @@ pub fn draw(words: &Words, size: Size, runs: &[Dot]) -> String {
     let (top, bottom) = (40.0, height - 30.0);
     let mut svg = Svg::new(words, size, height);
     let heading = match size {
-        Size::Wide => "Time to recover: filled held, hollow did not; dashed: versions changed",
+        Size::Wide => "Time to recover: filled held, hollow did not; dotted: versions changed",
         Size::Narrow => "Time to recover; hollow: did not hold",
     };
     svg.text("c-heading", (left, 16.0), Anchor::Start, heading);

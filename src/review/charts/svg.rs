@@ -144,7 +144,13 @@ fn path_data(points: &[(f64, f64)]) -> String {
 
 /// About how wide a text is at the size of a chart's labels (12 px): enough to keep labels apart.
 pub fn width_of(text: &str) -> f64 {
-    text.chars().map(|c| if c.is_ascii_punctuation() || c == ' ' || c == 'l' || c == 'i' { 4.2 } else { 7.0 }).sum()
+    let one = |c: char| match c {
+        '<' | '>' | '=' | '+' | '%' | '@' | 'm' | 'w' | 'M' | 'W' => 10.0,
+        ' ' | 'l' | 'i' => 4.2,
+        c if c.is_ascii_punctuation() => 4.2,
+        _ => 7.0,
+    };
+    text.chars().map(one).sum()
 }
 
 /// Shortens a text to about this width.
