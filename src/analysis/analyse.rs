@@ -240,6 +240,7 @@ fn run_facts(folder: &RunFolder, journal: &Journal, t0: Option<u64>) -> RunFacts
         version: started.version.clone(),
         host: started.host.clone(),
         engine,
+        engine_clock_ns: Clock::of_engine(started.started, &journal.events).lead(),
         seed: started.seed,
         command: started.command.clone(),
         git: started.git.clone(),

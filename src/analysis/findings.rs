@@ -4,18 +4,23 @@
 //! t+seconds = `At` - [`RunFacts::t0`]); every `_ns` is nanoseconds; every share is a fraction of 1.
 //! What could not be measured is `None` or carries its reason; it is never 0.
 
+mod beside;
+mod doubt;
+mod faults;
+pub use beside::*;
+pub use doubt::*;
+pub use faults::*;
+
 use super::{
     Absent, AlertFindings, Evidence, EvidenceId, Figure, FigureKind, LogBurst, Objective, Place, TimelineRow, Value,
     Verdict,
     probes::{Criterion, ProbeFindings},
 };
 use crate::{
-    agent::{protocol::Counters, work::Figures},
     clock::At,
-    container::{Container, EngineInfo, Op},
-    event::{Difference, EarlierRun, FaultId, NoteKind, OpenItem, Phase, Terms, UndoReason},
+    container::{Container, EngineInfo},
+    event::{EarlierRun, FaultId, NoteKind, OpenItem, Phase, Terms},
     measure::ProbeId,
-    units::Span,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -146,6 +151,9 @@ pub struct RunFacts {
     pub host: String,
     /// The container engine, if it answered.
     pub engine: Option<EngineInfo>,
+    /// How far the engine's clock was ahead of ours, nanoseconds; its stamps are moved by that.
+    #[serde(default)]
+    pub engine_clock_ns: Option<Interval<i64>>,
     /// The seed of all chance.
     pub seed: u64,
     /// What was typed.
@@ -223,170 +231,6 @@ pub struct Scope {
     pub evidence: Option<EvidenceId>,
 }
 
-/// One fault, from due to undone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultFindings {
-    /// Its position.
-    pub id: FaultId,
-    /// `kill`, `pause`, ...
-    pub kind: String,
-    /// For people: `kill cache (SIGKILL)`.
-    pub label: String,
-    /// When it was due (`None` if the run did not get to t=0).
-    pub intended: Option<At>,
-    /// Intended length; `None`: momentary, or held to the end.
-    pub length: Option<Span>,
-    /// Whether it holds something that is undone.
-    pub held: bool,
-    /// When its first request was sent.
-    pub requested: Option<At>,
-    /// When the first container felt it: not before `low`, not after `high`.
-    pub effective: Option<Interval<At>>,
-    /// When the undo was asked for.
-    pub undo_requested: Option<At>,
-    /// Why then.
-    pub undo_reason: Option<UndoReason>,
-    /// When the last container was free of it.
-    pub removed: Option<Interval<At>>,
-    /// Who ended it, if it was not us: `restart policy`, ...
-    pub ended_by: Option<String>,
-    /// For how long, between its effect and its removal, it had nothing to hit (ns): its container was down.
-    pub lost_ns: u64,
-    /// Why it was left out, if it was.
-    pub skipped: Option<String>,
-    /// Whether every container was seen to have it. `None`: it was not injected or not looked at.
-    pub proven: Option<bool>,
-    /// Whether every container was seen to be free of it. `None`: there was nothing to undo, or nobody looked.
-    pub undo_proven: Option<bool>,
-    /// Each container.
-    pub containers: Vec<FaultOn>,
-    /// Where it is recorded.
-    pub evidence: Vec<EvidenceId>,
-}
-
-/// A fault on one container.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultOn {
-    /// Its name.
-    pub container: String,
-    /// When it felt it.
-    pub effective: Option<Interval<At>>,
-    /// When it was free of it.
-    pub removed: Option<Interval<At>>,
-    /// Read back after injection: proven or not, and what was seen.
-    pub proof: Option<(bool, String)>,
-    /// Read back after the undo: proven or not, and what differed.
-    pub undo_proof: Option<(bool, Vec<Difference>)>,
-    /// Every operation, in order.
-    pub operations: Vec<Operation>,
-    /// What its agent came to, if it is about processes or resources and an agent has counted.
-    pub worked: Option<Worked>,
-    /// What it did to packets, if it is about packets and an agent has counted.
-    pub packets: Option<Packets>,
-}
-
-/// What work on processes or resources came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Worked {
-    /// As its agent counted last.
-    pub figures: Figures,
-    /// Where it is recorded.
-    pub evidence: EvidenceId,
-}
-
-/// What a fault did to packets, as its agents counted: one, or several in a row when the container was started again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Packets {
-    /// All counts together. The times are those of the agent that saw most.
-    pub counters: Counters,
-    /// Where it is recorded: rules read back, and the last counts of each agent.
-    pub evidence: Vec<EvidenceId>,
-}
-
-impl Packets {
-    /// How many it did something to, or could have by its share.
-    pub fn touched(&self) -> u64 {
-        self.counters.cut + self.counters.meant
-    }
-
-    /// Which part of the packets that it is about got past it, because its agent was too slow.
-    pub fn leaked_share(&self) -> f64 {
-        if self.counters.hit == 0 { 0.0 } else { self.counters.leaked as f64 / self.counters.hit as f64 }
-    }
-}
-
-/// An operation that was done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Operation {
-    /// Of an undo.
-    pub undo: bool,
-    /// What.
-    pub op: Op,
-    /// Request sent.
-    pub sent: At,
-    /// Answer received.
-    pub answered: At,
-    /// `None` if all is well, else what the engine said.
-    pub error: Option<String>,
-    /// Where.
-    pub evidence: EvidenceId,
-}
-
-/// What happened to a container that was not a target. Only those to which something happened, and those that
-/// `expect.unaffected` names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Neighbour {
-    /// Its name.
-    pub container: String,
-    /// Its compose service.
-    pub service: Option<String>,
-    /// Named by `expect.unaffected`.
-    pub must_be_unaffected: bool,
-    /// Times it ended.
-    pub dies: u32,
-    /// Times it started.
-    pub starts: u32,
-    /// Times the kernel's out-of-memory killer struck.
-    pub ooms: u32,
-    /// Health changes, in order: when, and to what (`unhealthy`).
-    pub health: Vec<(At, String)>,
-    /// Whether it went bad from the first fault on: out of memory, unhealthy, or ended with an error (for one
-    /// that must be unaffected: ended at all).
-    pub bad: bool,
-    /// Where.
-    pub evidence: Vec<EvidenceId>,
-}
-
-/// What a container used over time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UsageSeries {
-    /// Its name.
-    pub container: String,
-    /// Whether it was a target.
-    pub target: bool,
-    /// In order.
-    pub points: Vec<UsagePoint>,
-    /// The lines of the journal from the first sample to the last.
-    pub evidence: Option<EvidenceId>,
-}
-
-/// What a container used between the sample before and this one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct UsagePoint {
-    /// When.
-    pub at: At,
-    /// Cores busy since the sample before (1.0 = one core); `None` for the first and after a restart.
-    pub cores: Option<f64>,
-    /// Memory, bytes.
-    pub memory: u64,
-    /// Memory limit, bytes; `None` is none.
-    pub memory_limit: Option<u64>,
-    /// Bytes received a second; `None` as for `cores`.
-    pub rx_per_s: Option<f64>,
-    /// Bytes sent a second.
-    pub tx_per_s: Option<f64>,
-}
-
 /// What somebody said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -417,121 +261,6 @@ pub struct GuardTrip {
     pub halted: bool,
     /// Where.
     pub evidence: EvidenceId,
-}
-
-/// A reason to distrust.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Doubt {
-    /// What is wrong.
-    pub kind: DoubtKind,
-    /// Whether it made the verdict undecided.
-    pub decisive: bool,
-    /// Where it shows.
-    pub evidence: Vec<EvidenceId>,
-}
-
-/// What can be wrong with a measurement.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DoubtKind {
-    /// The journal stops before the run ended.
-    CutShort,
-    /// The journal is damaged; what the reader said.
-    Damaged(String),
-    /// Part of the evidence could not be written.
-    EvidenceLost {
-        /// Which file.
-        file: String,
-        /// What the system said.
-        detail: String,
-    },
-    /// Requests that were due and are not in the log.
-    Missing {
-        /// Of which probe.
-        probe: ProbeId,
-        /// In which phase.
-        phase: Phase,
-        /// How many.
-        missing: u64,
-        /// Of how many due.
-        due: u64,
-    },
-    /// More unknown ticks than a phase may have.
-    Unknown {
-        /// Of which probe.
-        probe: ProbeId,
-        /// In which phase.
-        phase: Phase,
-        /// Unknown ticks / ticks.
-        share: f64,
-    },
-    /// The generator sent late by its own fault.
-    GeneratorBehind {
-        /// Of which probe.
-        probe: ProbeId,
-        /// In which phase.
-        phase: Phase,
-        /// Seconds behind / seconds.
-        share: f64,
-    },
-    /// Too few requests for the percentile that was promised.
-    TooFew {
-        /// Of which probe.
-        probe: ProbeId,
-        /// In which phase.
-        phase: Phase,
-        /// How many there were.
-        n: u64,
-        /// How many it takes.
-        needed: u64,
-    },
-    /// The engine's events were not seen for a while.
-    EngineLost {
-        /// From.
-        from: At,
-        /// To; the end of the run if it did not come back.
-        to: At,
-    },
-    /// The alert source could not be read for a while.
-    AlertSourceLost {
-        /// From the last answer before.
-        from: At,
-        /// To the first one after, or to the end of the watch.
-        to: At,
-    },
-    /// Nobody would have undone anything after a SIGKILL of the runner, by wish.
-    NoKeeper,
-    /// Nobody would have undone anything after a SIGKILL of the runner in this time.
-    KeeperLost {
-        /// From.
-        from: At,
-        /// To; the end of the run if it did not come back.
-        to: At,
-    },
-    /// The moment of a fault is known only to within this (ns).
-    FaultTimeVague {
-        /// Which fault.
-        fault: FaultId,
-        /// Width of the interval.
-        width_ns: u64,
-    },
-    /// The runner's wall clock was stepped by this (ns); figures are monotonic and not touched by it.
-    WallClockStepped(i64),
-    /// Events of kinds that this version does not know: how many.
-    UnknownEvents(u64),
-}
-
-/// A container's log in the run folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogFile {
-    /// The container.
-    pub container: String,
-    /// Relative to the run folder.
-    pub file: String,
-    /// Bytes.
-    pub bytes: u64,
-    /// Whether older lines were cut.
-    pub cut: bool,
 }
 
 /// A value beside what it is compared with; for tables.

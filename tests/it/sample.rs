@@ -458,6 +458,7 @@ fn facts() -> RunFacts {
             security: vec![],
             address: "unix:///var/run/docker.sock".into(),
         }),
+        engine_clock_ns: None,
         seed: 42,
         command: vec!["firedrill".into(), "run".into(), "scenarios/cache-loss.yaml".into()],
         git: Some("v1.4.0-3-gabc".into()),
