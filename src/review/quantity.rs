@@ -1,6 +1,6 @@
 //! How a review prints quantities: three significant digits, a unit, thousands apart.
 
-use crate::analysis::{Objective, Value};
+use crate::analysis::{Interval, Objective, Value};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 const S: f64 = 1e9;
@@ -18,6 +18,14 @@ fn three(value: f64) -> String {
 /// A length of time, given in nanoseconds, as all of firedrill prints it: `850us`, `12.4ms`, `1.81s`, `1m35s`.
 pub fn span(ns: u64) -> String {
     Value::Time(i64::try_from(ns).unwrap_or(i64::MAX)).to_string()
+}
+
+/// How far another clock is from ours, nanoseconds: `3.2ms ahead, give or take 600us`.
+pub fn lead(lead: Interval<i64>) -> String {
+    let middle = lead.low.midpoint(lead.high);
+    let way = if middle < 0 { "behind" } else { "ahead" };
+    let half = lead.high.abs_diff(lead.low) / 2;
+    format!("{} {way}, give or take {}", span(middle.unsigned_abs()), span(half))
 }
 
 /// A figure's value: thousands apart, and `0%` only of zero.

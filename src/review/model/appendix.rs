@@ -17,6 +17,9 @@ use crate::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Clocks that are less apart than this, nanoseconds, are told of by nobody.
+const CLOCKS: i64 = 10_000_000;
+
 /// All of it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Appendix {
@@ -418,6 +421,10 @@ fn provenance(look: &Look<'_>) -> Vec<Fact> {
             ),
         ));
     }
+    let apart = run.engine_clock_ns.filter(|lead| lead.low > CLOCKS || lead.high < -CLOCKS);
+    facts.extend(
+        apart.map(|lead| plain("engine's clock", format!("{}; its stamps are moved by that", quantity::lead(lead)))),
+    );
     facts
 }
 

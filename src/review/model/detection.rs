@@ -90,12 +90,7 @@ pub fn source(look: &Look<'_>) -> Option<Told> {
 
 /// `; its clock: 3.2ms ahead, give or take 600us`.
 fn clock(alerts: &AlertFindings) -> String {
-    let Some(lead) = alerts.clock_ns else { return String::new() };
-    let middle = lead.low.midpoint(lead.high);
-    let way = if middle < 0 { "behind" } else { "ahead" };
-    let half = (lead.high - lead.low).unsigned_abs() / 2;
-    let (by, give) = (quantity::span(middle.unsigned_abs()), quantity::span(half));
-    format!("; its clock: {by} {way}, give or take {give}")
+    alerts.clock_ns.map(|lead| format!("; its clock: {}", quantity::lead(lead))).unwrap_or_default()
 }
 
 /// How many of those expected fired, and how many of those that fired were expected.
