@@ -31,7 +31,10 @@ use crate::{
     agent::work::{Figures, Work},
     units::Span,
 };
-use bollard::query_parameters::{ListContainersOptionsBuilder, LogsOptionsBuilder, StatsOptionsBuilder};
+use bollard::{
+    errors::Error,
+    query_parameters::{ListContainersOptionsBuilder, LogsOptionsBuilder, StatsOptionsBuilder},
+};
 use errors::told;
 use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
@@ -82,7 +85,7 @@ impl Docker {
     async fn bounded<T>(
         &self,
         own: Duration,
-        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+        call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ContainerError> {
         match tokio::time::timeout(BOUND + own, call).await {
             Ok(answer) => answer.map_err(|error| told(error, &self.info.address)),
@@ -90,13 +93,20 @@ impl Docker {
         }
     }
 
-    async fn ask<T>(&self, call: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T, ContainerError> {
+    async fn ask<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, ContainerError> {
         self.bounded(Duration::ZERO, call).await
     }
 
     async fn look(&self, id: &str) -> Result<Container, ContainerError> {
-        let answer = self.ask(self.client.inspect_container(id, None)).await?;
-        Ok(read::container(&self.info.id, answer))
+        let looking = async {
+            match self.client.inspect_container(id, None).await {
+                Err(Error::JsonDataError { contents, message, column }) => {
+                    read::foreign(&contents).ok_or(Error::JsonDataError { contents, message, column })
+                }
+                answer => answer,
+            }
+        };
+        Ok(read::container(&self.info.id, self.ask(looking).await?))
     }
 
     async fn all(&self) -> Result<Vec<Container>, ContainerError> {

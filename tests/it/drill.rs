@@ -4,7 +4,7 @@ use crate::stage::Stage;
 use firedrill::{
     container::{
         Container, ContainerId, State,
-        docker::{NewContainer, NewPort},
+        docker::{self, NewContainer, NewPort},
     },
     event::{Event, EventKind},
     journal::RunFolder,
@@ -107,8 +107,17 @@ faults:
 impl Drill {
     /// An empty stage.
     pub fn new() -> Drill {
+        Drill::staged(Stage::new())
+    }
+
+    /// The same, on the engine at this address; `command` has to be told of it.
+    pub fn at(address: &str) -> Drill {
+        Drill::staged(async { Stage::on(docker::connect_to(address).await.unwrap()).await })
+    }
+
+    fn staged(stage: impl Future<Output = Stage>) -> Drill {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let stage = runtime.block_on(Stage::new());
+        let stage = runtime.block_on(stage);
         Drill { runtime, project: stage.prefix.clone(), stage, folder: tempfile::tempdir().unwrap(), made: 0 }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     agent::protocol::Abilities,
     clock::RunClock,
     container::{
-        Container, ContainerError, ContainerId, Containers, EngineInfo, Holder,
+        Container, ContainerError, ContainerId, Containers, EngineInfo, Holder, RUNNER_LABEL,
         docker::{self, Docker, Trials},
     },
 };
@@ -134,9 +134,9 @@ async fn clock(docker: &Docker) -> Check {
         Ok(theirs) => theirs,
         Err(error) => return Check::new(State::Warning, "clock", error.to_string()),
     };
-    let middle = ours.wall(ours.now() / 2);
-    let offset = theirs.duration_since(middle);
-    let seen = format!("the engine's is {} ms off ours", offset.as_millis());
+    let took = ours.now();
+    let offset = theirs.duration_since(ours.wall(took / 2));
+    let seen = format!("the engine's is {} ms off ours, known to {} ms", offset.as_millis(), took / 2_000_000);
     if offset.unsigned_abs() <= OFFSET {
         return Check::new(State::Good, "clock", seen);
     }
@@ -152,7 +152,7 @@ async fn what_runs(docker: &Docker, all: &[Container]) -> Vec<Check> {
     for lock in locks {
         checks.extend(stale(docker, lock).await);
     }
-    checks.extend(left.into_iter().map(leftover));
+    checks.extend(left.into_iter().filter(|one| !in_use(one)).map(leftover));
     checks
 }
 
@@ -166,6 +166,12 @@ async fn stale(docker: &Docker, lock: &Container) -> Option<Check> {
     }
     let mend = format!("firedrill recover reports/{}; the next drill takes the lock over", holder.run);
     Some(Check::new(State::Warning, "lock", format!("{seen}, which is gone")).mend(mend))
+}
+
+/// What belongs to a drill that runs is no business of ours either.
+fn in_use(one: &Container) -> bool {
+    let runner = one.labels.get(RUNNER_LABEL).cloned();
+    runner.is_some_and(|runner| !Holder { run: one.ours().unwrap_or_default().into(), runner }.is_gone())
 }
 
 fn leftover(one: &Container) -> Check {

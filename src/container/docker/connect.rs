@@ -55,10 +55,11 @@ pub(super) async fn introduce(
     let (info, version) = tokio::time::timeout(BOUND, both).await.map_err(|_| ContainerError::Unknown(Span(BOUND)))?;
     let (info, version) = (info.map_err(|e| told(e, address))?, version.map_err(|e| told(e, address))?);
     let theirs = clock(&info)?;
+    let podman = version.components.iter().flatten().any(|part| part.name.contains("Podman"));
     let info = EngineInfo {
-        id: info.id.unwrap_or_default(),
+        id: if podman { podmans_id(&info) } else { info.id.clone().unwrap_or_default() },
         name: info.name.unwrap_or_default(),
-        version: info.server_version.or(version.version).unwrap_or_default(),
+        version: info.server_version.or(version.version).unwrap_or_default() + if podman { " (Podman)" } else { "" },
         api: client.client_version().to_string(),
         cgroup: match info.cgroup_version {
             Some(bollard::models::SystemInfoCgroupVersionEnum::_2) => 2,
@@ -71,6 +72,12 @@ pub(super) async fn introduce(
         address: address.into(),
     };
     Ok((info, theirs))
+}
+
+/// Podman makes up another id for every answer; what stays is where it keeps its containers, and on which host.
+fn podmans_id(info: &SystemInfo) -> String {
+    let said = |text: &Option<String>| text.clone().unwrap_or_default();
+    format!("podman:{}:{}", said(&info.name), said(&info.docker_root_dir))
 }
 
 /// What the engine's clock shows.

@@ -8,7 +8,7 @@ use crate::{
     units::Span,
 };
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerStatsResponse, EndpointSettings,
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as S, ContainerStatsResponse, EndpointSettings,
     EventMessage, HealthConfig, HealthStatusEnum, HostConfig, NetworkSettings, PortMap,
 };
 use std::{
@@ -46,8 +46,20 @@ pub(super) fn container(host: &str, answer: ContainerInspectResponse) -> Contain
     }
 }
 
+/// A container as Podman tells it: it has states that Docker has not, on the way to or from those that Docker has.
+pub(super) fn foreign(answer: &str) -> Option<ContainerInspectResponse> {
+    let mut answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let status = answer.get_mut("State")?.get_mut("Status")?;
+    let known = match status.as_str()? {
+        "stopped" => S::EXITED,
+        "configured" | "initialized" => S::CREATED,
+        _ => return None,
+    };
+    *status = known.to_string().into();
+    serde_json::from_value(answer).ok()
+}
+
 fn status(state: &ContainerState) -> State {
-    use ContainerStateStatusEnum as S;
     match state.status {
         Some(S::CREATED) => State::Created,
         Some(S::RUNNING | S::STOPPING) => State::Running,
@@ -187,4 +199,20 @@ pub(super) fn event(message: EventMessage) -> Option<EngineEvent> {
         exit_code: attributes.remove("exitCode").and_then(|code| code.parse().ok()),
         time_ns: message.time_nano.or_else(|| message.time.map(|seconds| seconds * 1_000_000_000))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_only_podman_has_are_read() {
+        let state = |status| {
+            let answer = foreign(&format!("{{ \"Id\": \"1f2e\", \"State\": {{ \"Status\": \"{status}\" }} }}"));
+            answer.map(|answer| container("here", answer).state)
+        };
+        assert_eq!(state("stopped"), Some(State::Exited));
+        assert_eq!(state("initialized"), Some(State::Created));
+        assert_eq!(state("running").or(state("bewitched")), None, "that is nothing to mend");
+    }
 }

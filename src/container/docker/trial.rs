@@ -15,6 +15,7 @@ use crate::{
     container::{ContainerError, ContainerId, NewHelper},
     units::{Percent, Span},
 };
+use std::time::Duration;
 
 /// A helper of a trial ends by itself after so long.
 const LEASE: Span = Span::secs(20);
@@ -65,11 +66,6 @@ impl Docker {
 
     /// Prepares, and never begins, work on a helper.
     async fn try_works(&self, run: &str) -> [Result<(), ContainerError>; 3] {
-        let works = [
-            Work::Signal(Signalling { signal: "SIGCONT".into(), process: None }),
-            Work::Squeeze(Squeeze { resource: Resource::Pids, to: MANY, from: None }),
-            Work::Burn(Burn { workers: 1, load: 1 }),
-        ];
         let subject = match self.start_helper(new(run)).await {
             Ok(helper) => helper,
             Err(error) => return [(); 3].map(|()| Err(error.clone())),
@@ -79,10 +75,29 @@ impl Docker {
             Ok(member) => member,
             Err(error) => return [(); 3].map(|()| Err(error.clone())),
         };
+        // An engine may limit whatever it runs, as Podman does.
+        let pids = self.look(&id.id).await.map_or(0, |subject| subject.limits.pids);
+        let from = u64::try_from(pids).ok().filter(|limit| *limit > 0);
+        let works = [
+            Work::Signal(Signalling { signal: "SIGCONT".into(), process: None }),
+            Work::Squeeze(Squeeze { resource: Resource::Pids, to: from.map_or(MANY, |from| from - 1), from }),
+            Work::Burn(Burn { workers: 1, load: 1 }),
+        ];
         let [signal, squeeze, burn] = works.map(|work| self.try_work(&id, work, run));
         let tried = tokio::join!(signal, squeeze, burn);
         member.leave().await;
+        self.clear(&id.id).await;
         tried.into()
+    }
+
+    /// Podman removes no container by itself while a helper that shared its processes is still there.
+    async fn clear(&self, id: &str) {
+        for _ in 0..20 {
+            if self.remove_container(id).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn try_work(&self, on: &ContainerId, work: Work, run: &str) -> Result<(), ContainerError> {
