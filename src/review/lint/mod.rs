@@ -12,7 +12,7 @@ use prose::{Block, Document};
 use regex::Regex;
 use rules::{Context, Find, ROLES, RULES, Rule};
 use serde::Serialize;
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
 /// How grave a finding is; the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,36 +69,67 @@ pub struct Options {
     pub outage: Option<bool>,
 }
 
+/// A rule with its patterns compiled, which takes longer than to read a text with them.
+struct Compiled {
+    rule: &'static Rule,
+    words: Vec<Regex>,
+    spares: Vec<Regex>,
+}
+
+static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
+    let compile = |rule| Compiled {
+        rule,
+        words: words(rule).map(|word| rules::pattern(&word.replace(PERSON, ROLES))).collect(),
+        spares: rule.spares.iter().map(|text| rules::pattern(text)).collect(),
+    };
+    RULES.iter().map(compile).collect()
+});
+
+/// Stands for a role or a participant.
+const PERSON: &str = "${person}";
+
+fn words(rule: &'static Rule) -> impl Iterator<Item = &'static str> {
+    let words = match rule.find {
+        Find::Words(words) => words,
+        Find::Code(_) => &[],
+    };
+    words.iter().copied()
+}
+
 /// Everything that the rules find in a Markdown text, in its order.
 pub fn lint(markdown: &str, options: &Options) -> Vec<Finding> {
     let document = prose::read(markdown);
-    let mut people = options.people.clone();
-    people.extend(document.participants.iter().cloned());
-    let context = Context { document: &document, people: &people, outage: options.outage };
-    let mut found: Vec<Finding> = RULES
+    let people: Vec<String> =
+        options.people.iter().chain(&document.participants).map(|name| regex::escape(name)).collect();
+    let named = people.iter().map(|name| rules::pattern(&format!(r"\b{name}\b"))).collect();
+    let context = Context { document: &document, people: named, outage: options.outage };
+    let mut found: Vec<Finding> = COMPILED
         .iter()
-        .filter(|rule| !rule.off || options.on.iter().any(|id| id == rule.id))
-        .flat_map(|rule| apply(rule, &context, markdown))
+        .filter(|compiled| !compiled.rule.off || options.on.iter().any(|id| id == compiled.rule.id))
+        .flat_map(|compiled| apply(compiled, &personal(compiled.rule, &people), &context, markdown))
         .chain(without_reason(&document, markdown))
         .collect();
     found.sort_by_key(|finding| (finding.span.start, finding.rule));
     found
 }
 
-fn apply(rule: &'static Rule, context: &Context<'_>, markdown: &str) -> Vec<Finding> {
-    let person =
-        format!("(?:{ROLES}{})", context.people.iter().map(|n| format!("|{}", regex::escape(n))).collect::<String>());
-    let patterns: Vec<Regex> = match rule.find {
-        Find::Words(words) => words.iter().map(|word| rules::pattern(&word.replace("${person}", &person))).collect(),
-        Find::Code(_) => vec![],
-    };
-    let spares: Vec<Regex> = rule.spares.iter().map(|text| rules::pattern(text)).collect();
+/// The patterns in which the people of a text stand, if it has any.
+fn personal(rule: &'static Rule, people: &[String]) -> Vec<Regex> {
+    let any = format!("(?:{})", people.join("|"));
+    let named = words(rule).filter(|word| !people.is_empty() && word.contains(PERSON));
+    named.map(|word| rules::pattern(&word.replace(PERSON, &any))).collect()
+}
+
+fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, markdown: &str) -> Vec<Finding> {
+    let Compiled { rule, words, spares } = compiled;
     let in_scope = context.document.blocks.iter().filter(|block| rule.scope.holds(block));
     let open = in_scope.filter(|block| !block.allowed.iter().any(|id| id == rule.id));
     let mut findings = Vec::new();
     for block in open {
         let places: Vec<Range<usize>> = match rule.find {
-            Find::Words(_) => patterns.iter().flat_map(|p| p.find_iter(&block.text)).map(|m| m.range()).collect(),
+            Find::Words(_) => {
+                words.iter().chain(personal).flat_map(|word| word.find_iter(&block.text)).map(|m| m.range()).collect()
+            }
             Find::Code(find) => find(block, context),
         };
         let spared: Vec<Range<usize>> = spares
@@ -114,7 +145,8 @@ fn apply(rule: &'static Rule, context: &Context<'_>, markdown: &str) -> Vec<Find
 
 /// Quoted speech: between straight or curly double quotes.
 fn quoted(text: &str) -> Vec<Range<usize>> {
-    rules::pattern("\"[^\"]*\"|“[^”]*”").find_iter(text).map(|found| found.range()).collect()
+    static QUOTED: LazyLock<Regex> = LazyLock::new(|| rules::pattern("\"[^\"]*\"|“[^”]*”"));
+    QUOTED.find_iter(text).map(|found| found.range()).collect()
 }
 
 fn without_reason<'a>(document: &'a Document, markdown: &'a str) -> impl Iterator<Item = Finding> + 'a {

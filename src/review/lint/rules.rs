@@ -54,8 +54,8 @@ impl Scope {
 pub struct Context<'a> {
     /// The whole text.
     pub document: &'a Document,
-    /// Names of people.
-    pub people: &'a [String],
+    /// The name of each participant.
+    pub people: Vec<Regex>,
     /// Whether the measured availability was zero at some time; `None` if nobody knows.
     pub outage: Option<bool>,
 }
@@ -332,7 +332,7 @@ pub static RULES: [Rule; 17] = [
     },
 ];
 
-/// A pattern without regard to case; those of this file are tried by a test.
+/// A pattern without regard to case, compiled anew with every call; those of this file are tried by a test.
 pub fn pattern(text: &str) -> Regex {
     Regex::new(&format!("(?i){text}")).expect("patterns of rules are valid")
 }
@@ -375,17 +375,13 @@ fn single_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
 
 fn person_as_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
     let mut people = all(&HANDLE, &block.text);
-    people.extend(context.people.iter().flat_map(|name| named(name, &block.text)));
+    people.extend(person_named(block, context));
     people.retain(|person| CAUSAL.is_match(&block.text[person.end..]));
     people
 }
 
 fn person_named(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    context.people.iter().flat_map(|name| named(name, &block.text)).collect()
-}
-
-fn named(name: &str, text: &str) -> Vec<Range<usize>> {
-    all(&pattern(&format!(r"\b{}\b", regex::escape(name))), text)
+    context.people.iter().flat_map(|name| all(name, &block.text)).collect()
 }
 
 fn outage(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
