@@ -7,8 +7,9 @@ use super::{
 };
 use minijinja::{Error, ErrorKind, value::Serde};
 
-/// How many steps a template may take: a long review needs some ten thousand.
-const FUEL: u64 = 10_000_000;
+/// How much a template may do. A step costs one; so do 64 bytes of text, wherever the template makes them, and before
+/// they are made: this bounds its memory as well as its time. A long review needs some ten thousand.
+const FUEL: u64 = 2_000_000;
 /// A template's text is not larger than this, bytes.
 pub const MAX_TEMPLATE: u64 = 1 << 20;
 
@@ -71,7 +72,9 @@ impl Layout {
     fn wrong(&self, error: &Error) -> TemplateError {
         let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         let says = match error.kind() {
-            ErrorKind::OutOfFuel => format!("the template takes more than {FUEL} steps; does a loop not end?"),
+            ErrorKind::OutOfFuel => {
+                format!("the template takes more than {FUEL} steps, or makes too much text; does a loop not end?")
+            }
             ErrorKind::TemplateNotFound => format!("{}{detail} (a template can read no files)", error.kind()),
             ErrorKind::UndefinedError => {
                 format!("{}{detail} (`firedrill schema --review-context` lists what there is)", error.kind())

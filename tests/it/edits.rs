@@ -226,6 +226,39 @@ fn a_template_of_ones_own_is_escaped_and_its_mistakes_are_named() {
 }
 
 #[test]
+fn a_template_that_wants_much_memory_ends_before_it_has_it() {
+    let run = Run::new();
+    let grow = "{% set ns = namespace(x='0123456789') %}{% for i in range(60) %}STEP{% endfor %}{{ ns.x|length }}";
+    for text in [
+        grow.replace("STEP", "{% set ns.x = ns.x ~ ns.x %}"),
+        grow.replace("STEP", "{% set ns.x = ns.x * 100 %}"),
+        grow.replace("STEP", "{% set ns.x = ns.x|replace('0', ns.x) %}"),
+        grow.replace("STEP", "{% set ns.x = [ns.x, ns.x]|join(ns.x) %}"),
+        grow.replace("STEP", "{% set ns.x = [ns.x, ns.x]|tojson %}"),
+        grow.replace("STEP", "{% set ns.x = ns.x|code ~ ns.x|block %}"),
+        grow.replace("STEP", "{% set y %}{{ ns.x }}{{ ns.x }}{% endset %}{% set ns.x = y %}"),
+        grow.replace("'0123456789'", "[1]").replace("STEP", "{% set ns.x = (ns.x + ns.x)|list %}"),
+        "{% macro m(n) %}{{ m(n - 1) }}{{ m(n - 1) }}{% endmacro %}{{ m(99) }}".into(),
+        "{% for i in range(100000) %}{{ '0123456789' * 100000 }}{% endfor %}".into(),
+        "{{ '%1000000000d'|format(1) }}".into(),
+        "{{ 'x'|indent(1000000000) ~ ('x\n' * 1000)|indent(1000000000) }}".into(),
+    ] {
+        let path = run.folder.parent().unwrap().join("huge.md");
+        fs::write(&path, &text).unwrap();
+        let limited = format!(
+            "ulimit -v 600000; exec {} review {} --template {}",
+            env!("CARGO_BIN_EXE_firedrill"),
+            run.folder.display(),
+            path.display()
+        );
+        let done = Command::new("sh").args(["-c", &limited]).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{text}: {said}");
+        assert!(said.contains("huge.md:1: "), "{text}: {said}");
+    }
+}
+
+#[test]
 fn what_a_template_sees_fits_the_schema_that_is_kept() {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/src/review/context.schema.json");
     let schema = custom::context_schema();
