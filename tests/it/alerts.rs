@@ -15,8 +15,9 @@ use tempfile::TempDir;
 const TOKEN: &str = "tok-4f1c9a77d2";
 
 /// Both servers, ended by their process ids.
-struct Monitoring {
-    prometheus: u16,
+pub struct Monitoring {
+    /// Its port.
+    pub prometheus: u16,
     alertmanager: u16,
     children: Vec<Child>,
     _folder: TempDir,
@@ -31,11 +32,11 @@ impl Drop for Monitoring {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn start(program: &str, arguments: &[String]) -> Option<Child> {
+pub fn start(program: &str, arguments: &[String]) -> Option<Child> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().ok()
@@ -43,7 +44,7 @@ fn start(program: &str, arguments: &[String]) -> Option<Child> {
 
 /// Prometheus scrapes these every second, by job; `None` (and it says so) if it is not installed.
 #[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
-fn monitoring(jobs: &[(&str, &Web)]) -> Option<Monitoring> {
+pub fn monitoring(jobs: &[(&str, &Web)]) -> Option<Monitoring> {
     let folder = tempfile::tempdir().unwrap();
     let (prometheus, alertmanager) = (free_port(), free_port());
     let write = |name: &str, text: String| {
@@ -110,7 +111,7 @@ scrape_configs:\n{jobs}"
     Some(made)
 }
 
-fn scenario(url: &str, detect: &str) -> String {
+pub fn scenario(url: &str, detect: &str) -> String {
     format!(
         "scenario: alerts
 targets: {{ web: {{ project: $PROJECT, service: web, pick: all }} }}
@@ -235,4 +236,62 @@ fn real_alerts_are_seen_and_missed() {
     let refused = third.run(&scenario(&web.url, &wrong), &[]);
     refused.expect(3);
     assert!(refused.output.contains("it answers with status 404"), "{}", refused.output);
+}
+
+/// What the example says in its comment, from a line to the next empty one, without the margin.
+fn commented(example: &str, first: &str) -> String {
+    let margin = "#   ";
+    let lines = example.lines().skip_while(|line| *line != format!("{margin}{first}"));
+    lines.map_while(|line| line.strip_prefix(margin)).map(|line| format!("{line}\n")).collect()
+}
+
+/// The program, running; said on standard error where it is not installed.
+#[expect(clippy::print_stderr, reason = "a test that tests nothing says so")]
+fn installed(program: &str, arguments: &[String]) -> Option<Child> {
+    let child = start(program, arguments);
+    if child.is_none() {
+        eprintln!("{program} is not installed: nothing is tested");
+    }
+    child
+}
+
+#[test]
+fn the_example_runs_word_for_word_with_the_monitoring_that_it_asks_for() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/alerts.yaml");
+    let example = fs::read_to_string(&path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (exporter, prometheus) = (free_port(), free_port());
+    let asking =
+        ["--config.file=/etc/prometheus/blackbox.yml".to_owned(), format!("--web.listen-address=127.0.0.1:{exporter}")];
+    let Some(asking) = installed("prometheus-blackbox-exporter", &asking) else { return };
+    let mut monitoring =
+        Monitoring { prometheus, alertmanager: 0, children: vec![asking], _folder: tempfile::tempdir().unwrap() };
+    let shop = crate::demo::Shop::up("alerts");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let replicas = runtime.block_on(shop.containers()).into_iter().filter(|one| one.service() == Some("api"));
+    let addresses: Vec<String> =
+        replicas.map(|api| api.networks.values().find_map(|network| network.ipv4).unwrap().to_string()).collect();
+    let scrape = commented(&example, "scrape_configs:")
+        .replace("API-1", &addresses[0])
+        .replace("API-2", &addresses[1])
+        .replace("127.0.0.1:9115", &format!("127.0.0.1:{exporter}"));
+    fs::write(folder.path().join("rules.yml"), commented(&example, "groups:")).unwrap();
+    fs::write(folder.path().join("prometheus.yml"), format!("rule_files: [rules.yml]\n{scrape}")).unwrap();
+    let at = |option: &str, name: &str| format!("--{option}={}", folder.path().join(name).display());
+    let listen = format!("--web.listen-address=127.0.0.1:{prometheus}");
+    let arguments = [at("config.file", "prometheus.yml"), at("storage.tsdb.path", "data"), listen];
+    let Some(collecting) = installed("prometheus", &arguments) else { return };
+    monitoring.children.push(collecting);
+    for port in [exporter, prometheus] {
+        wait_for(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    let reports = folder.path().join("reports");
+    let mut command = Command::new(crate::drill::FIREDRILL);
+    command.arg("run").arg(&path).arg("--reports").arg(&reports).args(["--set", &format!("project={}", shop.project)]);
+    let done = command.args(["--set", &format!("PROMETHEUS=http://127.0.0.1:{prometheus}")]).output().unwrap();
+    let ran = Ran::of(done, &reports);
+    ran.expect(0);
+    assert_eq!(row(&ran, "ShopReplicaDown")["outcome"], "fired");
+    assert!(ran.review().contains("Detected by alert ShopReplicaDown"), "{}", ran.review());
 }

@@ -19,13 +19,15 @@ use std::{
 };
 
 /// A shop of its own, removed when dropped.
-struct Shop {
-    project: String,
+pub struct Shop {
+    /// Its compose project.
+    pub project: String,
     address: String,
 }
 
 impl Shop {
-    fn up(name: &str) -> Shop {
+    /// Up, under a name that nobody else has.
+    pub fn up(name: &str) -> Shop {
         let project = format!("fdt-demo-{name}-{}", std::process::id());
         let mut shop = Shop { project, address: String::new() };
         let told = shop.firedrill(&["up", "--json"]);
@@ -52,7 +54,8 @@ impl Shop {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    async fn containers(&self) -> Vec<Container> {
+    /// What it is made of.
+    pub async fn containers(&self) -> Vec<Container> {
         let all = docker::connect().await.unwrap().list().await.unwrap();
         all.into_iter().filter(|one| one.labels.get(LABEL) == Some(&self.project)).collect()
     }
