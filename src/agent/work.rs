@@ -12,6 +12,7 @@ pub mod load;
 mod room;
 pub mod signal;
 pub mod squeeze;
+mod threads;
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};

@@ -1,21 +1,18 @@
 //! `firedrill bench-load`: the load path alone, with its request log and both histograms; for `scripts/bench-load`.
 
-use super::{Exit, Global, output::say};
+use super::{Exit, Global, output::say, sending::send};
 use crate::{
     clock::RunClock,
-    journal::requests::{Block, RequestReader, RequestWriter, Written},
-    load::{Context, HttpSettings, Load, Slice, StatusRange, drive, schedules},
-    measure::{Class, Tally},
+    journal::requests::{Block, RequestReader},
+    load::{HttpSettings, StatusRange},
+    measure::{Class, Sample, Tally},
     plan::{ProbePlan, ProbeWork},
     units::{Rate, Span},
 };
-use anyhow::Context as _;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
 };
-use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Arguments of `firedrill bench-load`.
 #[derive(Debug, clap::Args)]
@@ -68,27 +65,24 @@ impl BenchLoad {
     async fn measure(&self) -> anyhow::Result<Told> {
         let scratch = std::env::temp_dir().join(format!("firedrill-bench-{}.bin", std::process::id()));
         let path = self.log.as_ref().unwrap_or(&scratch);
-        let writer = RequestWriter::create(path).with_context(|| path.display().to_string())?;
-        let (tap, slices) = tokio::sync::mpsc::unbounded_channel();
-        let clock = RunClock::start();
-        let env: crate::load::Env = Arc::new(|_| None);
-        let context = Context { clock, run: "bench".into(), env, log: writer.sink(), tap, containers: None };
+        // The lateness is the response time of an answer that took none.
+        let (mut tally, mut lateness) = (Tally::new(), Tally::new());
         let probes = [self.probe()];
-        let schedules = schedules(&probes, clock.now() + 100_000_000);
-        let end = schedules[&0].first_at + self.length.ns();
-        let driver = drive(&Load::Real, &probes, &schedules, context)?;
-        let folded = tokio::spawn(fold(slices));
-        let offered = driver.stop(end).await?[&0];
-        let (tally, lateness) = folded.await?;
-        let Written { trouble, .. } = writer.finish()?;
+        let due = send(&probes, self.length, path, |slice| {
+            for sample in slice.samples.iter() {
+                tally.add(sample);
+                lateness.add(&Sample { class: Class::Ok, service_ns: 0, ..*sample });
+            }
+        });
+        let offered = due.await?[&0];
         let log_bytes = std::fs::metadata(path)?.len();
+        let clock = RunClock::start();
         let reading = clock.now();
         let read = read_back(path)?;
         let log_read_ms = (clock.now() - reading) as f64 / 1e6;
         if self.log.is_none() {
             std::fs::remove_file(path)?;
         }
-        anyhow::ensure!(trouble.is_none(), "request log: {}", trouble.unwrap_or_default());
         anyhow::ensure!(read == offered, "{offered} requests were due and {read} are in the log");
         Ok(Told { log_bytes, log_read_ms, ..told(offered, &tally, &lateness) })
     }
@@ -111,20 +105,6 @@ impl BenchLoad {
             max_in_flight: self.max_in_flight,
         }
     }
-}
-
-/// Both latencies, and the lateness as the response time of an answer that took none.
-async fn fold(mut slices: UnboundedReceiver<Slice>) -> (Tally, Tally) {
-    let (mut tally, mut lateness) = (Tally::new(), Tally::new());
-    while let Some(slice) = slices.recv().await {
-        for sample in slice.samples.iter() {
-            tally.add(sample);
-            let mut sent = *sample;
-            (sent.class, sent.service_ns) = (Class::Ok, 0);
-            lateness.add(&sent);
-        }
-    }
-    (tally, lateness)
 }
 
 fn read_back(path: &Path) -> anyhow::Result<u64> {

@@ -146,7 +146,9 @@ impl Followup {
             let Verify::Scenario { scenario, .. } = &item.verify else {
                 bail!("{} names no scenario that verifies it; a person does, with `firedrill actions done`", item.id);
             };
-            groups.entry(self.file(scenario, item)?).or_default().push((past, item));
+            let file = self.file(scenario, item)?;
+            let known = groups.keys().find(|known| same(known, &file)).cloned();
+            groups.entry(known.unwrap_or(file)).or_default().push((past, item));
         }
         Ok(groups)
     }
@@ -244,6 +246,11 @@ impl Followup {
         let read = |name: &&str| Case::read(&compare::folder(Path::new(name), &self.place.reports).ok()?).ok();
         earlier.iter().filter_map(read).map(|then| side_by_side(&then, &now)).collect()
     }
+}
+
+/// Whether two paths lead to one file, however they were typed.
+fn same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 fn told(past: &Past, item: &ActionItem, checked: &Checked, folder: Option<&RunFolder>) -> Told {

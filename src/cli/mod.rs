@@ -25,6 +25,7 @@ mod recover;
 mod review;
 mod run;
 mod schema;
+mod sending;
 mod series;
 mod table;
 mod validate;

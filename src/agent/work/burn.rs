@@ -1,15 +1,14 @@
 //! CPU time used up inside the target, so that its own limits and its neighbours feel it.
 
-use super::{Figures, WorkError};
+use super::{
+    Figures, WorkError,
+    threads::{Shared, Threads},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
     hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -36,8 +35,7 @@ const TURN: Duration = Duration::from_millis(20);
 /// Burning, or about to.
 pub struct Burner {
     burn: Burn,
-    stop: Arc<AtomicBool>,
-    workers: Vec<JoinHandle<()>>,
+    threads: Threads,
     from: u64,
     burned: u64,
 }
@@ -52,7 +50,7 @@ impl Burner {
             return super::refuse("a burn needs at least one worker, and a load from 1% to 100%");
         }
         super::hold::give_way()?;
-        Ok(Burner { burn: burn.clone(), stop: Arc::default(), workers: Vec::new(), from: 0, burned: 0 })
+        Ok(Burner { burn: burn.clone(), threads: Threads::default(), from: 0, burned: 0 })
     }
 
     /// Lets the workers run.
@@ -62,38 +60,30 @@ impl Burner {
     pub fn start(&mut self) -> Result<String, WorkError> {
         self.from = cpu_ns();
         for number in 0..self.burn.workers {
-            let (stop, busy) = (Arc::clone(&self.stop), TURN * u32::from(self.burn.load) / 100);
-            let worker = thread::Builder::new().name(format!("burn-{number}")).spawn(move || work(&stop, busy));
-            match worker {
-                Ok(worker) => self.workers.push(worker),
-                Err(error) => {
-                    self.stop();
-                    return Err(WorkError::io("the target may make no more threads", error));
-                }
-            }
+            let busy = TURN * u32::from(self.burn.load) / 100;
+            self.threads.start(format!("burn-{number}"), move |shared| work(shared, busy))?;
         }
         // Seen is only what has been burned.
         thread::sleep(TURN * 3);
-        Ok(format!("{} workers run", self.workers.len()))
+        Ok(format!("{} workers run", self.threads.running()))
     }
 
     /// CPU time so far.
     pub fn figures(&self) -> Figures {
-        let running = if self.workers.is_empty() { 0 } else { cpu_ns().saturating_sub(self.from) };
+        let running = if self.threads.running() == 0 { 0 } else { cpu_ns().saturating_sub(self.from) };
         Figures { burned_ns: self.burned + running, ..Figures::default() }
     }
 
     /// Ends it.
     pub fn stop(&mut self) -> String {
         self.burned = self.figures().burned_ns;
-        self.stop.store(true, Ordering::Relaxed);
-        self.workers.drain(..).for_each(|worker| drop(worker.join()));
+        self.threads.stop();
         "no worker runs".into()
     }
 }
 
-fn work(stop: &AtomicBool, busy: Duration) {
-    while !stop.load(Ordering::Relaxed) {
+fn work(shared: &Shared, busy: Duration) {
+    while !shared.stopped() {
         let turn = Instant::now();
         let mut sum = 1_u64;
         while turn.elapsed() < busy {

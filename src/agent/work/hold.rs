@@ -1,18 +1,12 @@
 //! Memory held inside the target, charged to its cgroup.
 
-use super::{Figures, WorkError, room};
+use super::{
+    Figures, WorkError, room,
+    threads::{Shared, Threads},
+};
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};
-use std::{
-    fmt, fs,
-    io::Write,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::{fmt, fs, io::Write, thread, time::Duration};
 
 /// How much, and who dies when it is too much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +43,7 @@ pub fn give_way() -> Result<(), WorkError> {
 /// Holding, or about to.
 pub struct Holder {
     hold: Hold,
-    stop: Arc<AtomicBool>,
-    held: Arc<AtomicU64>,
-    worker: Option<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Holder {
@@ -64,7 +56,7 @@ impl Holder {
         if !hold.victim_target {
             give_way()?;
         }
-        Ok(Holder { hold: hold.clone(), stop: Arc::default(), held: Arc::default(), worker: None })
+        Ok(Holder { hold: hold.clone(), threads: Threads::default() })
     }
 
     /// Takes the memory.
@@ -72,39 +64,31 @@ impl Holder {
     /// # Errors
     /// The target may make no more threads.
     pub fn start(&mut self) -> Result<String, WorkError> {
-        let (stop, held) = (Arc::clone(&self.stop), Arc::clone(&self.held));
         let (bytes, unseen) = (self.hold.bytes, self.hold.victim_target);
-        let work = move || if unseen { hold_in_file(bytes, &stop, &held) } else { hold_in_heap(bytes, &stop, &held) };
-        let worker = thread::Builder::new().name("hold".into()).spawn(work);
-        self.worker = Some(worker.map_err(|e| WorkError::io("the target may make no more threads", e))?);
-        let begun = Instant::now();
-        while self.held.load(Ordering::Relaxed) < bytes && begun.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(format!("{} of {} held", Bytes(self.held.load(Ordering::Relaxed)), Bytes(bytes)))
+        let work =
+            move |shared: &Shared| if unseen { hold_in_file(bytes, shared) } else { hold_in_heap(bytes, shared) };
+        self.threads.start("hold".into(), work)?;
+        Ok(format!("{} of {} held", Bytes(self.threads.reach(bytes, PATIENCE)), Bytes(bytes)))
     }
 
     /// Bytes held now.
     pub fn figures(&self) -> Figures {
-        Figures { held: self.held.load(Ordering::Relaxed), ..Figures::default() }
+        Figures { held: self.threads.count(), ..Figures::default() }
     }
 
     /// Gives it back.
     pub fn stop(&mut self) -> String {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(worker) = self.worker.take() {
-            worker.thread().unpark();
-            let _ = worker.join();
-        }
-        self.held.store(0, Ordering::Relaxed);
+        self.threads.stop();
+        // What is counted is what is held now.
+        self.threads = Threads::default();
         "nothing is held".into()
     }
 }
 
 /// In pages that are ours, so that the kernel takes us for the one who uses too much.
-fn hold_in_heap(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
+fn hold_in_heap(bytes: u64, shared: &Shared) {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
-    take(bytes, stop, held, |piece| {
+    take(bytes, shared, |piece| {
         // No two pages are alike, and none is empty: nothing can be merged or left out.
         let mark = pieces.len() as u64 + 1;
         let fill = |at: usize| (mark.wrapping_mul(0x9e37_79b9) as usize ^ (at / 61)) as u8;
@@ -116,28 +100,28 @@ fn hold_in_heap(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
 
 /// In a file of memory that no process maps: charged to the target's cgroup, and to no process, so that the target
 /// looks like the one who uses too much.
-fn hold_in_file(bytes: u64, stop: &AtomicBool, held: &AtomicU64) {
+fn hold_in_file(bytes: u64, shared: &Shared) {
     let Ok(fd) = rustix::fs::memfd_create("firedrill", rustix::fs::MemfdFlags::CLOEXEC) else { return };
     let mut file = fs::File::from(fd);
     let block = vec![0xa5_u8; BLOCK];
-    take(bytes, stop, held, |piece| {
+    take(bytes, shared, |piece| {
         let blocks = (0..piece).step_by(BLOCK).map(|at| BLOCK.min(piece - at));
         blocks.into_iter().all(|block_size| file.write_all(&block[..block_size]).is_ok())
     });
 }
 
 /// Takes piece after piece, then waits.
-fn take(bytes: u64, stop: &AtomicBool, held: &AtomicU64, mut one: impl FnMut(usize) -> bool) {
+fn take(bytes: u64, shared: &Shared, mut one: impl FnMut(usize) -> bool) {
     let mut left = bytes;
-    while left > 0 && !stop.load(Ordering::Relaxed) {
+    while left > 0 && !shared.stopped() {
         let piece = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
         if !one(piece) {
             break;
         }
         left -= piece as u64;
-        held.fetch_add(piece as u64, Ordering::Relaxed);
+        shared.add(piece as u64);
     }
-    while !stop.load(Ordering::Relaxed) {
+    while !shared.stopped() {
         thread::park_timeout(Duration::from_millis(50));
     }
 }

@@ -1,18 +1,17 @@
 //! Writing to a file system of the target: blocks over and over in one small file that nobody can see, each of them
 //! driven to the disk.
 
-use super::{Figures, WorkError, file, refuse, room};
+use super::{
+    Figures, WorkError, file, refuse, room,
+    threads::{Shared, Threads},
+};
 use crate::units::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt, fs,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -49,9 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Loader {
     load: Load,
     files: Vec<fs::File>,
-    stop: Arc<AtomicBool>,
-    written: Arc<AtomicU64>,
-    workers: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 impl Loader {
@@ -67,7 +64,7 @@ impl Loader {
         room::disk(&folder, FILE * u64::from(load.workers))?;
         super::hold::give_way()?;
         let files = (0..load.workers).map(|_| file::nameless(Path::new(&folder))).collect::<Result<_, _>>()?;
-        Ok(Loader { load: load.clone(), files, stop: Arc::default(), written: Arc::default(), workers: Vec::new() })
+        Ok(Loader { load: load.clone(), files, threads: Threads::default() })
     }
 
     /// Lets the workers write.
@@ -77,37 +74,30 @@ impl Loader {
     pub fn start(&mut self) -> Result<String, WorkError> {
         let rate = self.load.rate.map(|rate| (rate / u64::from(self.load.workers)).max(1));
         for file in std::mem::take(&mut self.files) {
-            let (stop, written) = (Arc::clone(&self.stop), Arc::clone(&self.written));
-            let worker = thread::Builder::new().name("load".into()).spawn(move || work(&file, rate, &stop, &written));
-            self.workers.push(worker.map_err(|e| WorkError::io("the target may make no more threads", e))?);
+            self.threads.start("load".into(), move |shared| work(&file, rate, shared))?;
         }
-        let begun = Instant::now();
-        while self.written.load(Ordering::Relaxed) == 0 && begun.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(5));
-        }
-        Ok(format!("{} written", Bytes(self.written.load(Ordering::Relaxed))))
+        Ok(format!("{} written", Bytes(self.threads.reach(1, PATIENCE))))
     }
 
     /// Bytes written so far.
     pub fn figures(&self) -> Figures {
-        Figures { written: self.written.load(Ordering::Relaxed), ..Figures::default() }
+        Figures { written: self.threads.count(), ..Figures::default() }
     }
 
     /// Ends it; the files go with it.
     pub fn stop(&mut self) -> String {
-        self.stop.store(true, Ordering::Relaxed);
-        self.workers.drain(..).for_each(|worker| drop(worker.join()));
+        self.threads.stop();
         self.files.clear();
         "nothing is written, and the files are gone".into()
     }
 }
 
 /// Bytes a second.
-fn work(file: &fs::File, rate: Option<u64>, stop: &AtomicBool, written: &AtomicU64) {
+fn work(file: &fs::File, rate: Option<u64>, shared: &Shared) {
     let size = rate.map_or(BLOCK, |rate| (rate / 4).clamp(4096, BLOCK));
     let block = vec![0x5a_u8; size as usize];
     let (begun, mut mine) = (Instant::now(), 0_u64);
-    while !stop.load(Ordering::Relaxed) {
+    while !shared.stopped() {
         let due = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(mine as f64 / rate as f64));
         if let Some(early) = due.checked_sub(begun.elapsed()) {
             thread::sleep(early.min(Duration::from_millis(50)));
@@ -118,6 +108,6 @@ fn work(file: &fs::File, rate: Option<u64>, stop: &AtomicBool, written: &AtomicU
             return;
         }
         mine += size;
-        written.fetch_add(size, Ordering::Relaxed);
+        shared.add(size);
     }
 }

@@ -2,16 +2,15 @@
 
 use super::survey::{Port, Service, System};
 use crate::{
-    clock::RunClock,
-    journal::requests::RequestWriter,
-    load::{Context, Env, HttpSettings, Load, StatusRange, TcpSettings, drive, schedules},
-    measure::Tally,
+    cli::sending,
+    load::{HttpSettings, StatusRange, TcpSettings},
+    measure::{ProbeId, Tally},
     plan::{ProbePlan, ProbeWork},
     units::{Rate, Span},
 };
 use anyhow::{Context as _, bail};
 use rand::{TryRng, rngs::SysRng};
-use std::{collections::BTreeMap, fmt, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf};
 
 /// Ports that are likely to be the front door, likeliest first.
 const FRONT_DOORS: [u16; 8] = [80, 443, 8080, 8443, 8000, 3000, 5000, 9000];
@@ -104,7 +103,7 @@ pub async fn measured(system: &System, length: Span, say: &impl Fn(String)) -> a
     let (service, port) = doors[0];
     let entry = found.unwrap_or_else(|| Entry::at(service, Ask::Tcp { address: format!("{}", socket(port)) }));
     say(format!("measuring {entry}: {} requests in {length}", (RATE * length.ns() as f64 / 1e9).round()));
-    let tally = send(vec![probe(work(&entry.ask), RATE)], length).await?.remove(&0).unwrap_or_default();
+    let tally = send(&[probe(work(&entry.ask), RATE)], length).await?.remove(&0).unwrap_or_default();
     let errors = tally.error_share().unwrap_or(1.0);
     let Some(p90) = tally.response(0.9).filter(|_| errors < 0.5) else {
         bail!("{entry} answered {} of {} requests badly; is the system up?", tally.failed(), tally.ended());
@@ -146,7 +145,7 @@ fn http(port: Port, status: &'static str) -> Ask {
 /// Which statuses are good there, if anything answers at all.
 async fn speaks_http(port: Port) -> anyhow::Result<Option<&'static str>> {
     let tries = GOOD.map(|(status, ..)| probe(work(&http(port, status)), TRY_RATE));
-    let tallies = send(tries.into(), TRY_FOR).await?;
+    let tallies = send(&tries, TRY_FOR).await?;
     let good = |tally: &Tally| tally.ended() > 0 && tally.failed() == 0;
     let best = tallies.iter().find(|(_, tally)| good(tally)).map(|(id, _)| usize::from(*id));
     Ok(best.and_then(|at| GOOD.get(at)).map(|(status, ..)| *status))
@@ -176,30 +175,17 @@ fn probe(work: ProbeWork, rate: f64) -> ProbePlan {
 }
 
 /// Sends for so long, open loop, and counts.
-async fn send(probes: Vec<ProbePlan>, length: Span) -> anyhow::Result<BTreeMap<u16, Tally>> {
+async fn send(probes: &[ProbePlan], length: Span) -> anyhow::Result<BTreeMap<ProbeId, Tally>> {
     let scratch = scratch()?;
-    let writer = RequestWriter::create(&scratch.join("requests.bin"))?;
-    let (tap, mut slices) = tokio::sync::mpsc::unbounded_channel();
-    let clock = RunClock::start();
-    let env: Env = Arc::new(|_| None);
-    let context = Context { clock, run: "init".into(), env, log: writer.sink(), tap, containers: None };
-    let schedules = schedules(&probes, clock.now() + 100_000_000);
-    let end = clock.now() + 100_000_000 + length.ns();
-    let driver = drive(&Load::Real, &probes, &schedules, context)?;
-    let stopping = driver.stop(end);
-    let counting = async {
-        let mut tallies: BTreeMap<u16, Tally> = BTreeMap::new();
-        while let Some(slice) = slices.recv().await {
-            let tally = tallies.entry(slice.probe).or_default();
-            slice.samples.iter().for_each(|sample| tally.add(sample));
-        }
-        tallies
-    };
-    let (stopped, tallies) = tokio::join!(stopping, counting);
-    let written = writer.finish();
+    let mut tallies: BTreeMap<ProbeId, Tally> = BTreeMap::new();
+    let log = scratch.join("requests.bin");
+    let sent = sending::send(probes, length, &log, |slice| {
+        let tally = tallies.entry(slice.probe).or_default();
+        slice.samples.iter().for_each(|sample| tally.add(sample));
+    });
+    let sent = sent.await;
     let _ = std::fs::remove_dir_all(&scratch);
-    stopped?;
-    written?;
+    sent?;
     Ok(tallies)
 }
 
