@@ -24,4 +24,5 @@ pub mod plan;
 pub mod probe;
 pub mod review;
 pub mod scenario;
+pub mod secrets;
 pub mod units;

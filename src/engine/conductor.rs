@@ -5,7 +5,6 @@ use super::{
     alerts::Alerts,
     course::{Loading, Slot},
     drill::Drill,
-    evidence::Redaction,
     guards::Onlooker,
     halt::Halt,
     keeping::Keeping,
@@ -113,7 +112,7 @@ pub fn open(
     sinks.insert(0, Box::new(JournalSink::create(&folder, tell.clone())?));
     let record = Record::new(clock, 0, sinks);
     record.tell(EventKind::RunStarted(Box::new(started)));
-    if let Err(loss) = write::whole(&folder, "scenario.yaml", source.as_bytes()) {
+    if let Err(loss) = write::whole(&folder, "scenario.yaml", &record.mask().bytes(source.as_bytes())) {
         let _ = tell.send(loss);
     }
     let alive = runner::hold(&folder).ok().flatten();
@@ -151,8 +150,8 @@ impl Opened {
     /// Runs the drill to its end.
     pub async fn conduct(self, plan: Plan, context: Context) -> Outcome {
         let secrets: Vec<String> = plan.secrets.iter().filter_map(|name| (context.env)(name)).collect();
-        let redaction = Redaction::new(&secrets);
-        self.tell_plan(&redaction.plan(&plan));
+        self.record.hide(&secrets);
+        self.tell_plan(&plan);
         let ask = |settings: &detect::Settings| Ask::new(settings.clone(), &context.alerts, &context.env);
         let alerts = match plan.detect.as_ref().map(ask).transpose() {
             Ok(alerts) => alerts,
@@ -175,7 +174,7 @@ impl Opened {
             load_over: false.into(),
             locked: Mutex::default(),
             schedules: OnceLock::new(),
-            redaction,
+            env: Arc::clone(&context.env),
             offset_ns: 0.into(),
             folder: self.folder.clone(),
             place: context.place,
@@ -220,7 +219,7 @@ impl Opened {
             neighbours: plan.neighbours.clone(),
             choices: plan.choices.clone(),
         });
-        let text = serde_json::to_vec_pretty(plan).unwrap_or_default();
+        let text = serde_json::to_vec_pretty(&self.record.mask().all(plan.clone())).unwrap_or_default();
         if let Err(Loss { file, detail }) = write::whole(&self.folder, "plan.json", &text) {
             self.record.tell(EventKind::EvidenceLost { file, detail });
         }
@@ -303,6 +302,8 @@ impl Drill {
         // How far the clocks are apart by now; an engine that is gone has been told of.
         let _ = self.compare_clocks().await;
         side.shutdown().await;
+        // What was said stands in the journal, without secrets.
+        let _ = std::fs::remove_file(self.folder.inbox());
         self.record.tell(EventKind::CleanedUp { left: left.clone() });
         self.tell_history(earlier);
         let complete = not_started.is_none() && self.halt.reason().is_none();

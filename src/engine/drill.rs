@@ -1,8 +1,6 @@
 //! What all parts of a running drill share.
 
-use super::{
-    agents::Agents, alerts::Alerts, evidence::Redaction, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
-};
+use super::{agents::Agents, alerts::Alerts, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record};
 use crate::{
     clock::{At, RunClock},
     container::{Container, ContainerError, ContainerId, Containers, Holder, Op, OpOutcome},
@@ -10,8 +8,10 @@ use crate::{
     fault::Injection,
     journal::RunFolder,
     keeper::line::Place,
+    load::{self, Template},
     measure::{ProbeId, Schedule},
     plan::Plan,
+    secrets::HIDDEN,
 };
 use std::{
     collections::BTreeMap,
@@ -45,8 +45,8 @@ pub(crate) struct Drill {
     pub holder: Holder,
     /// When requests are due, once the load is on.
     pub schedules: OnceLock<BTreeMap<ProbeId, Schedule>>,
-    /// Hides secrets wherever they turn up.
-    pub redaction: Redaction,
+    /// Fills in the secrets of commands.
+    pub env: load::Env,
     /// The engine's clock - ours, nanoseconds, when it was last asked.
     pub offset_ns: AtomicI64,
     pub folder: RunFolder,
@@ -69,11 +69,15 @@ impl Drill {
             let outcome = match &op {
                 Op::Packets(_) => drill.fire(fault, &on).await,
                 Op::FreePackets { .. } => drill.free(fault, &on, &op).await,
+                Op::Exec { command, user } => match drill.filled(command) {
+                    Ok(command) => drill.containers.perform(&on, &Op::Exec { command, user: user.clone() }).await,
+                    Err(why) => Err(ContainerError::Conflict(why)),
+                },
                 op => drill.containers.perform(&on, op).await,
             };
             let answered = drill.clock.now();
+            let outcome = drill.record.mask().all(outcome);
             let told = outcome.clone();
-            let outcome = drill.redaction.outcome(outcome);
             drill.record.tell(EventKind::Operated(Operated {
                 fault,
                 undo,
@@ -90,6 +94,15 @@ impl Drill {
             Ok(outcome) => outcome,
             Err(died) => Err(ContainerError::Conflict(format!("the operation's task died: {died}"))),
         }
+    }
+
+    /// A command as it is run: the plan and the journal hold only the names of its secrets.
+    fn filled(&self, command: &[String]) -> Result<Vec<String>, String> {
+        if command.iter().any(|word| word.contains(HIDDEN)) {
+            return Err("the command held a secret, which the journal does not hold: run it by hand".into());
+        }
+        let fill = |word: &String| Template::compile(word, &self.folder.run(), &self.env);
+        command.iter().map(|word| Ok(fill(word).map_err(|unset| unset.to_string())?.fill(0).into_owned())).collect()
     }
 
     /// A target as it was when it was chosen.

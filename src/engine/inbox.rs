@@ -7,6 +7,7 @@ use super::drill::Drill;
 use crate::{
     event::{EventKind, NoteKind},
     journal::RunFolder,
+    secrets::Mask,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -49,7 +50,7 @@ pub enum Said {
 /// # Errors
 /// What the system says if the inbox cannot be written.
 pub fn say(folder: &RunFolder, said: &Said) -> io::Result<()> {
-    let mut line = serde_json::to_vec(said)?;
+    let mut line = serde_json::to_vec(&Mask::default().all(said.clone()))?;
     line.push(b'\n');
     let mut inbox = OpenOptions::new().append(true).create(true).mode(0o600).open(folder.inbox())?;
     // One write, so that lines of two terminals do not mix.

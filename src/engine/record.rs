@@ -3,6 +3,7 @@
 use crate::{
     clock::{At, RunClock},
     event::{Event, EventKind, OnDisk, Sink},
+    secrets::Mask,
 };
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +13,7 @@ use std::{
 /// How long arming waits for the disk.
 const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where every part of the engine tells what happened. Copies tell into the same record.
+/// Where every part of the engine tells what happened, without secrets. Copies tell into the same record.
 #[derive(Clone)]
 pub(crate) struct Record(Arc<Mutex<Pen>>);
 
@@ -20,13 +21,24 @@ struct Pen {
     clock: RunClock,
     next: u64,
     last: At,
+    mask: Mask,
     sinks: Vec<Box<dyn Sink>>,
 }
 
 impl Record {
     /// A record whose next fact has the number `next`: 0 unless an earlier run is continued.
     pub(crate) fn new(clock: RunClock, next: u64, sinks: Vec<Box<dyn Sink>>) -> Record {
-        Record(Arc::new(Mutex::new(Pen { clock, next, last: 0, sinks })))
+        Record(Arc::new(Mutex::new(Pen { clock, next, last: 0, mask: Mask::default(), sinks })))
+    }
+
+    /// Hides these values from now on, besides what is recognisably a secret.
+    pub(crate) fn hide(&self, secrets: &[String]) {
+        self.with(|pen| pen.mask = Mask::of(secrets));
+    }
+
+    /// What hides secrets in what is recorded elsewhere.
+    pub(crate) fn mask(&self) -> Mask {
+        self.with(|pen| pen.mask.clone())
     }
 
     /// Tells a fact, and says when that was. Sinks only take it over, so this never waits.
@@ -71,7 +83,7 @@ impl Record {
 impl Pen {
     fn write(&mut self, kind: EventKind) -> At {
         let at = self.clock.now().max(self.last);
-        let event = Event { seq: self.next, at, kind };
+        let event = Event { seq: self.next, at, kind: self.mask.all(kind) };
         self.next += 1;
         self.last = at;
         for sink in &mut self.sinks {

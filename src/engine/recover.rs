@@ -2,8 +2,7 @@
 //! only on containers that the journal's own snapshots name, on the engine that they came from.
 
 use super::{
-    agents::Agents, conductor::Outcome, drill::Drill, evidence::Redaction, halt::Halt, keeping::Keeping,
-    ledger::Ledger, record::Record,
+    agents::Agents, conductor::Outcome, drill::Drill, halt::Halt, keeping::Keeping, ledger::Ledger, record::Record,
 };
 use crate::{
     clock::RunClock,
@@ -97,7 +96,9 @@ pub async fn recover(
     sinks.insert(0, Box::new(JournalSink::append(folder, losses)?));
     let last = journal.events.last().map_or(0, |event| event.at);
     let clock = RunClock::resume(journal.started.started, last);
-    let drill = Arc::new(drill(plan, containers, Record::new(clock, journal.next, sinks), clock, folder));
+    let record = Record::new(clock, journal.next, sinks);
+    record.hide(&secrets(&open));
+    let drill = Arc::new(drill(plan, containers, record, clock, folder));
     tokio::time::sleep(
         open.iter().map(|(fault, injection)| in_flight(journal, *fault, injection)).max().unwrap_or_default(),
     )
@@ -135,7 +136,7 @@ fn drill(plan: Plan, containers: Arc<dyn Containers>, record: Record, clock: Run
         load_over: true.into(),
         locked: Mutex::new(targets),
         schedules: OnceLock::new(),
-        redaction: Redaction::new(&[]),
+        env: Arc::new(|name| std::env::var(name).ok()),
         offset_ns: 0.into(),
         folder: folder.clone(),
         place: None,
@@ -280,6 +281,14 @@ async fn free(containers: &dyn Containers, open: &[(FaultId, Injection)], run: &
         }
     }
     Ok(())
+}
+
+/// What the commands' `${env:NAME}` stand for here.
+fn secrets(open: &[(FaultId, Injection)]) -> Vec<String> {
+    let ops = open.iter().flat_map(|(_, injection)| &injection.undo);
+    let words = ops.flat_map(|op| if let Op::Exec { command, .. } = op { command.as_slice() } else { &[] });
+    let names = words.flat_map(|word| word.split("${env:").skip(1)).filter_map(|rest| rest.split('}').next());
+    names.filter_map(|name| std::env::var(name).ok()).collect()
 }
 
 /// The command that was not allowed, if one was not.

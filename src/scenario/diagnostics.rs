@@ -1,6 +1,7 @@
 //! What is wrong with a scenario: a list, all of it at once, each with file, line, column, excerpt and advice.
 
 use super::Place;
+use crate::secrets::{self, Mask};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use std::{fmt, ops::Range, path::PathBuf};
@@ -30,6 +31,9 @@ pub struct Diagnostic {
     /// The part of the span that is meant, where the source shows it as it is.
     #[serde(skip)]
     part: Option<String>,
+    /// What it points at is not shown.
+    #[serde(skip)]
+    hidden: bool,
 }
 
 impl Diagnostic {
@@ -48,6 +52,7 @@ impl Diagnostic {
             help: Vec::new(),
             related: None,
             part: None,
+            hidden: false,
         }
     }
 
@@ -75,6 +80,19 @@ impl Diagnostic {
         self
     }
 
+    /// Keeps what it points at out of the excerpt.
+    pub fn hidden(mut self) -> Diagnostic {
+        self.hidden = true;
+        self
+    }
+
+    /// Hides secrets in everything that it says.
+    fn without_secrets(&mut self) {
+        let mask = Mask::default();
+        let said = self.help.iter_mut().chain([&mut self.message]).chain(&mut self.label);
+        said.for_each(|text| *text = mask.text(text));
+    }
+
     /// Moves the span to the part that is meant, and checks it against the source.
     fn settle(&mut self, source: &str) {
         let clamp = |n: usize| boundary(source, n);
@@ -92,7 +110,7 @@ impl Diagnostic {
 pub struct Diagnostics {
     /// The file, as it was named.
     pub path: PathBuf,
-    /// Its text, for the excerpts; empty if it could not be read.
+    /// Its text without secrets, for the excerpts; empty if it could not be read.
     pub source: String,
     /// In the order of the file.
     pub errors: Vec<Diagnostic>,
@@ -104,6 +122,8 @@ impl Diagnostics {
         errors.iter_mut().for_each(|error| error.settle(&source));
         errors.sort_by_key(|error| (error.place.map(|place| (place.line, place.column)), error.span.start));
         errors.dedup_by(|a, b| a.place == b.place && a.message == b.message);
+        errors.iter_mut().for_each(Diagnostic::without_secrets);
+        let source = without_secrets(source, &errors);
         Diagnostics { path, source, errors }
     }
 
@@ -159,6 +179,18 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// The same text with a `*` for every byte of a secret, so that all places stay.
+fn without_secrets(source: String, errors: &[Diagnostic]) -> String {
+    let meant = errors.iter().filter(|error| error.hidden).map(|error| error.span.clone());
+    let places = secrets::recognised(source.as_bytes()).into_iter().map(|(_, at)| at).chain(meant);
+    let mut text = source.clone();
+    for place in places.filter(|at| !source[at.clone()].contains("${")) {
+        let stars = source[place.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' });
+        text.replace_range(place, &stars.collect::<String>());
+    }
+    text
+}
 
 /// The whole lines around a span, the number of the first one, and where it starts.
 fn window(source: &str, span: Range<usize>) -> (&str, usize, usize) {

@@ -106,6 +106,7 @@ fn understand_tree(mut root: tree::Node, sources: &variables::Sources<'_>) -> Re
     let (scenario, meaning) = decode::decode(&root, expanded);
     errors.extend(meaning);
     errors.extend(sense::check(&root, &scenario));
+    errors.extend(sense::secrets(&root, &errors));
     if errors.is_empty() { Ok(scenario) } else { Err(errors) }
 }
 

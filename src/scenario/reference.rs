@@ -21,7 +21,7 @@ const VARIABLES: &str = "\
 | `${NAME}` | `--set NAME=value`, else the file's `vars:`, else the environment; unset is an error |
 | `${NAME:-default}` | the same, or the default |
 | `${seq}`, `${run}` | in `http`, `tcp`, `exec` and `ok.contains` of a load or probe: the number of the request, the id of the run |
-| `${env:NAME}` | in the same places, and as the `token` of an alert source: a secret from the environment, filled in when a request is built; it reaches no journal, review or error text |
+| `${env:NAME}` | in the same places, in the commands of the fault `exec`, and as the `token` of an alert source: a secret from the environment, filled in when something is sent; it reaches no journal, review or error text. A secret that is written out is an error |
 | `$${` | a plain `${` |
 
 What was typed for this run wins, and what happens to be exported in a shell never overrides the file. A value

@@ -3,9 +3,16 @@
 mod alerts;
 mod overlap;
 mod percentiles;
+mod secrets;
 mod windows;
 
 use super::{Scenario, diagnostics::Diagnostic, tree::Node};
+
+/// Secrets that are written out; what is wrong with a text in another way has been said already.
+pub fn secrets(root: &Node, errors: &[Diagnostic]) -> Vec<Diagnostic> {
+    let found = secrets::check(root).into_iter();
+    found.filter(|secret| errors.iter().all(|error| error.place != secret.place)).collect()
+}
 
 /// Everything that cannot be as it is written. Parts that could not be read are left out.
 pub fn check(root: &Node, scenario: &Scenario) -> Vec<Diagnostic> {

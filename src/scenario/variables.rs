@@ -5,7 +5,7 @@
 //! `--set` and the environment, which is how a file opts in: `PORT: "${PORT:-8080}"`.
 //!
 //! Inside a request (`http`, `tcp`, `exec` of a load or probe, and its `ok.contains`) `${seq}`, `${run}` and `${env:NAME}` stay as they are,
-//! and so does `$${`: they are filled in when a request is built. So does `${env:NAME}` as the `token` of an alert
+//! and so does `$${`: they are filled in when a request is built. So does `${env:NAME}` in the commands of the fault `exec`, and as the `token` of an alert
 //! source. Everywhere else `$${` is a plain `${`.
 
 use super::{
@@ -46,6 +46,7 @@ pub fn expand(root: &mut Node, sources: &Sources<'_>) -> Expanded {
         let level = match entry.key.as_str() {
             "load" | "probes" => Level::Names,
             "detect" => Level::Detect,
+            "faults" => Level::Faults,
             _ => Level::Plain,
         };
         expander.walk(&mut entry.node, level);
@@ -70,9 +71,20 @@ enum Level {
     Source,
     /// Text that is sent, or looked for in the answer.
     Request,
+    /// The timeline.
+    Faults,
+    /// The fault `exec`.
+    Exec,
+    /// Its commands.
+    Command,
 }
 
 impl Level {
+    /// Whether `${env:NAME}` is filled in later.
+    fn is_filled(self) -> bool {
+        matches!(self, Level::Request | Level::Command)
+    }
+
     fn behind(self, key: &str) -> Level {
         match (self, key) {
             (Level::Names, _) => Level::Probe,
@@ -81,6 +93,8 @@ impl Level {
             (Level::Detect, "prometheus" | "alertmanager") => Level::Source,
             (Level::Source, "token") => Level::Request,
             (Level::Answer, "contains") | (Level::Request, _) => Level::Request,
+            (Level::Faults, "exec") => Level::Exec,
+            (Level::Exec, "command" | "undo") => Level::Command,
             _ => Level::Plain,
         }
     }
@@ -119,7 +133,7 @@ impl Expander<'_> {
             Value::Scalar(scalar) if scalar.kind == ScalarKind::Text && scalar.text.contains("${") => {
                 let written = std::mem::take(&mut scalar.text);
                 let errors = self.done.errors.len();
-                let expanded = self.text(&written, node, level == Level::Request);
+                let expanded = self.text(&written, node, level);
                 if let Value::Scalar(scalar) = &mut node.value {
                     scalar.text = expanded;
                     scalar.broken = self.done.errors.len() > errors;
@@ -133,13 +147,13 @@ impl Expander<'_> {
         }
     }
 
-    fn text(&mut self, written: &str, node: &Node, request: bool) -> String {
+    fn text(&mut self, written: &str, node: &Node, level: Level) -> String {
         let mut text = String::new();
         let mut rest = written;
         while let Some(at) = rest.find("${") {
             if rest[..at].ends_with('$') {
                 text.push_str(&rest[..at - 1]);
-                text.push_str(if request { "$${" } else { "${" });
+                text.push_str(if level.is_filled() { "$${" } else { "${" });
                 rest = &rest[at + 2..];
                 continue;
             }
@@ -154,7 +168,7 @@ impl Expander<'_> {
                 return text + &rest[at..];
             };
             let whole = &rest[at..=at + length];
-            let value = self.value(whole, node, request);
+            let value = self.value(whole, node, level);
             text.push_str(&value);
             rest = &rest[at + length + 1..];
         }
@@ -162,7 +176,7 @@ impl Expander<'_> {
     }
 
     /// What stands for one `${...}`; itself, if it cannot be expanded.
-    fn value(&mut self, whole: &str, node: &Node, request: bool) -> String {
+    fn value(&mut self, whole: &str, node: &Node, level: Level) -> String {
         let inside = &whole[2..whole.len() - 1];
         match reference(inside) {
             Err(message) => {
@@ -180,19 +194,10 @@ impl Expander<'_> {
                 };
                 self.done.used.insert(name.to_owned(), value.clone());
                 // What a value holds is text, even if it looks like a secret's name.
-                if request { value.replace("${", "$${") } else { value }
+                if level.is_filled() { value.replace("${", "$${") } else { value }
             }
-            Ok(_) if !request => {
-                self.error(
-                    node,
-                    whole,
-                    &format!("`{whole}` has a value only inside a request"),
-                    "it can be used in `http`, `tcp`, `exec` and `ok.contains` of `load` and `probes`",
-                );
-                whole.to_owned()
-            }
-            Ok(Reference::PerRequest) => whole.to_owned(),
-            Ok(Reference::Secret(name)) => {
+            Ok(Reference::PerRequest) if level == Level::Request => whole.to_owned(),
+            Ok(Reference::Secret(name)) if level.is_filled() => {
                 self.done.secrets.insert(name.to_owned());
                 if (self.sources.env)(name).is_none() {
                     self.error(
@@ -202,6 +207,17 @@ impl Expander<'_> {
                         &format!("set it before the run: `export {name}=...`"),
                     );
                 }
+                whole.to_owned()
+            }
+            Ok(reference) => {
+                let secret = matches!(reference, Reference::Secret(_));
+                let (place, also) = if secret { (" or a command", ", and in the fault `exec`") } else { ("", "") };
+                self.error(
+                    node,
+                    whole,
+                    &format!("`{whole}` has a value only inside a request{place}"),
+                    &format!("it can be used in `http`, `tcp`, `exec` and `ok.contains` of `load` and `probes`{also}"),
+                );
                 whole.to_owned()
             }
         }
@@ -218,7 +234,7 @@ impl Expander<'_> {
                 node,
                 whole,
                 &format!("`{name}` looks like a secret, and would be written into the journal"),
-                &format!("inside a request write `${{env:{name}}}`: that reaches no journal, review or error text"),
+                &format!("inside a request or a command write `${{env:{name}}}`: that reaches no journal, review or error text"),
             ),
             None if !whole.contains(":-") => self.unset(name, node, whole),
             _ => {}

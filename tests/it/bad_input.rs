@@ -3,6 +3,10 @@
 #![expect(clippy::print_stdout, reason = "what it took is of interest")]
 
 use crate::drill::{Drill, FIREDRILL};
+use firedrill::{
+    container::OpOutcome,
+    event::{EventKind, Operated},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -157,14 +161,34 @@ faults:
   - pause: {{ target: web }}
     at: 0s
     for: 500ms
+  - exec: {{ target: web, command: [/firedrill, idle, \"--${{env:FD_TOKEN}}\"], undo: none }}
+    at: 1500ms
 ",
         web.url
     );
     let scenario = drill.scenario("secrets", &yaml);
     let token = format!("{secret}-token");
-    let child = drill.command(&[&scenario], &[]).env("FD_TOKEN", &token).spawn().unwrap();
-    let ran = crate::drill::Running::of(child, &drill.reports()).finish();
+    let set = format!("db_password={secret}-set");
+    let child = drill.command(&[&scenario], &["--set", &set]).env("FD_TOKEN", &token).spawn().unwrap();
+    let running = crate::drill::Running::of(child, &drill.reports());
+    running.until(|kind| matches!(kind, EventKind::LoadStarted { .. }));
+    for said in [format!("use {token}"), format!("mysql --password {secret}-noted")] {
+        let note = Command::new(FIREDRILL).args(["note", &said, "--reports"]).arg(drill.reports()).status().unwrap();
+        assert!(note.success());
+    }
+    let ran = running.finish();
     let folder = ran.folder.as_ref().unwrap_or_else(|| panic!("{}", ran.output));
+    let told = ran.events();
+    let printed = told.iter().find_map(|event| match &event.kind {
+        EventKind::Operated(Operated { outcome: Ok(OpOutcome::Exited { output, .. }), .. }) => Some(output.as_str()),
+        _ => None,
+    });
+    assert!(printed.is_some_and(|text| text.contains("'--[redacted]'")), "it was run with the value: {printed:?}");
+    let noted = told.iter().filter_map(|event| match &event.kind {
+        EventKind::Noted { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(noted.collect::<Vec<_>>(), ["use [redacted]", "mysql --password [redacted]"]);
     assert!(!ran.output.contains(secret), "{}", ran.output);
     let mut read = 0;
     for file in walk(folder) {

@@ -108,6 +108,34 @@ fn a_value_never_becomes_structure_or_a_secret() {
 }
 
 #[test]
+fn a_secret_that_is_written_out_is_refused_and_not_shown() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/bad/secrets-written-out.yaml");
+    let errors = scenario::read(&path, &BTreeMap::new(), &|_| None).unwrap_err();
+    assert_eq!(errors.errors.len(), 8, "{errors}");
+    for shown in [errors.render(false), errors.as_json().to_string()] {
+        assert!(!shown.contains("f00d") && shown.contains("${env:NAME}"), "{shown}");
+    }
+}
+
+#[test]
+fn a_command_may_name_a_secret() {
+    let text = "scenario: x
+targets: { cache: { project: shop, service: redis } }
+load: { web: { http: { url: 'http://127.0.0.1:1/' }, rate: 50/s } }
+expect: { during: { web: { errors: '<= 1%' } } }
+faults:
+  - exec: { target: cache, command: [redis-cli, -a, '${env:TOKEN}', ping], undo: [sh, -c, 'echo $${HOME}'] }
+";
+    let read = |text: String| scenario::read_text(Path::new("x.yaml"), text, &BTreeMap::new(), &|name| env(name));
+    let scenario = read(text.to_owned()).unwrap_or_else(|errors| panic!("{errors}")).scenario;
+    assert_eq!(scenario.secrets, ["TOKEN"]);
+    let model = serde_json::to_string(&scenario).unwrap();
+    assert!(model.contains("${env:TOKEN}") && !model.contains("not-to-be-seen"));
+    assert!(read(text.replace("${env:TOKEN}", "${seq}")).is_err(), "a command is run once");
+    assert!(read(text.replace("{ cache:", "{ '${env:TOKEN}':").replace("shop", "${env:TOKEN}")).is_err());
+}
+
+#[test]
 fn secrets_stay_out_of_the_model_and_of_errors() {
     let loaded = read(Path::new("tests/scenarios/good/every-key.yaml")).unwrap();
     assert_eq!(loaded.scenario.secrets, ["TOKEN"]);
