@@ -205,13 +205,14 @@ fn told(edge: &AlertEdge) -> TimelineRow {
 /// What the request log shows.
 fn seen_by(probe: &ProbeFindings) -> Vec<TimelineRow> {
     let Some(impact) = &probe.impact else { return Vec::new() };
-    let add = |at, what| row(Interval { low: at, high: at }, Source::Probe, what, &impact.evidence);
-    let mut rows = vec![add(impact.start.low, Happening::ImpactBegan(probe.id))];
+    let between = |at, what| row(at, Source::Probe, what, &impact.evidence);
+    let add = |at, what| between(Interval { low: at, high: at }, what);
+    let mut rows = vec![between(impact.start, Happening::ImpactBegan(probe.id))];
     if let Some(at) = impact.mitigated {
         rows.push(add(at, Happening::Mitigated(probe.id)));
     }
     if let Some(end) = impact.end.filter(|_| impact.confirmed) {
-        rows.push(add(end.high, Happening::Recovered(probe.id)));
+        rows.push(between(end, Happening::Recovered(probe.id)));
     }
     if let Some(at) = impact.confirmed_at {
         rows.push(TimelineRow { milestone: false, ..add(at, Happening::RecoveryConfirmed(probe.id)) });

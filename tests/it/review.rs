@@ -267,8 +267,9 @@ fn unfounded(markdown: &str) -> Vec<String> {
 
 #[test]
 fn every_figure_of_the_summary_stands_in_a_section() {
-    let crowded = ("crowded", sample::crowded());
-    for (name, findings) in endings().chain([crowded]) {
+    let mut both = sample::held();
+    both.probes[1].impact = both.probes[0].impact.clone();
+    for (name, findings) in endings().chain([("crowded", sample::crowded()), ("two probes", both)]) {
         let text = text(&findings, "review.md");
         assert!(told_below(&text).len() > 3, "{name}");
         assert_eq!(unfounded(&text), Vec::<String>::new(), "{name}");

@@ -172,8 +172,11 @@ fn removal(look: &Look<'_>, fault: &FaultFindings) -> Option<String> {
         _ => String::new(),
     };
     let asked = look.moment(fault.undo_requested?);
-    let how =
-        if crash { "the container did not come back by itself; the runner started it" } else { "undone by the runner" };
+    let how = match fault.kind.as_str() {
+        "crash" => "the container did not come back by itself; the runner started it",
+        "kill" | "stop" => "started again by the runner",
+        _ => "undone by the runner",
+    };
     Some(format!("{how} {why}, asked at {asked}{delay}"))
 }
 

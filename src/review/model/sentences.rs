@@ -87,9 +87,11 @@ impl Sections<'_> {
 
     fn prepared(&self) -> Parts {
         match self.main() {
-            Some(main) => Parts::of(capital(&main.probe))
-                .say(&format!(" was sent at {} to see the baseline; no fault was applied.", main.rate))
-                .cite(self.terms),
+            Some(main) => Parts::of(format!(
+                "Load {} ran at {} to see the baseline; no fault was applied.",
+                main.probe, main.rate
+            ))
+            .cite(self.terms),
             None => Parts::of("Nothing was sent and no fault was applied.").cite(self.terms),
         }
     }
@@ -110,7 +112,7 @@ impl Sections<'_> {
         let parts =
             self.response.applied.iter().take(MOST_FAULTS).fold(parts, |parts, told| parts.cite(&told.evidence));
         match self.main() {
-            Some(main) => parts.say(&format!(" while {} was sent at {}.", main.probe, main.rate)).cite(self.terms),
+            Some(main) => parts.say(&format!(" while load {} ran at {}.", main.probe, main.rate)).cite(self.terms),
             None => parts.say("."),
         }
     }
@@ -144,9 +146,7 @@ impl Sections<'_> {
         if self.cut_short {
             parts = parts.say(" The journal stops there: the run was cut short.");
         }
-        if self.response.alerts.is_some() {
-            parts = parts.tell(" ", &self.response.detected, "");
-        }
+        parts = parts.tell(" ", &self.response.detected, "");
         match &self.response.cleanup {
             Some(cleanup) => parts.tell(" ", cleanup, ""),
             None => parts,
@@ -158,9 +158,10 @@ impl Sections<'_> {
 const MOST_FAULTS: usize = 3;
 const MOST_OTHERS: usize = 4;
 
-/// p99 before and during, or p90 where N carries no p99.
+/// The highest of these percentiles that N carries during the fault, before and then.
 fn slowed(parts: Parts, main: &ImpactTable) -> Parts {
-    let row = if main.cell("p99", "during").is_some() { "p99" } else { "p90" };
+    let row = ["p99", "p90", "p50"].into_iter().find(|row| main.cell(row, "during").is_some());
+    let Some(row) = row else { return parts };
     match (main.cell(row, "before"), main.cell(row, "during")) {
         (Some(before), Some(then)) => parts.tell(&format!("; {row} went from "), &before, "").tell(" to ", &then, ""),
         (None, Some(then)) => parts.tell(&format!("; {row} was "), &then, ""),

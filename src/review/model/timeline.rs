@@ -41,16 +41,19 @@ pub struct Row {
 /// Of a record, only the milestones.
 pub fn story(look: &Look<'_>, record: bool) -> (Vec<Row>, usize) {
     let all = &look.findings.timeline;
-    let told: Vec<&TimelineRow> = all.iter().filter(|r| tells(r) && (r.milestone || !record)).collect();
-    let milestones = told.iter().filter(|r| r.milestone).count();
+    let main = look.findings.main_probe;
+    // A story ends when it is sure that all is well.
+    let ends = |r: &TimelineRow| matches!(r.what, Happening::RecoveryConfirmed(probe) if Some(probe) == main);
+    let stays = |r: &TimelineRow| r.milestone || ends(r);
+    let told: Vec<&TimelineRow> = all.iter().filter(|r| stays(r) || tells(r) && !record).collect();
     // When there is too much, the milestones stay and as many of the others as fit.
-    let mut others = STORY.saturating_sub(milestones);
+    let mut others = STORY.saturating_sub(told.iter().filter(|r| stays(r)).count());
     let mut rows = Vec::new();
     for entry in told {
-        if !entry.milestone && others == 0 {
+        if !stays(entry) && others == 0 {
             continue;
         }
-        others -= usize::from(!entry.milestone);
+        others -= usize::from(!stays(entry));
         rows.push(row(look, entry));
     }
     let left_out = all.len() - rows.len();
@@ -88,6 +91,7 @@ fn tells(row: &TimelineRow) -> bool {
             | Happening::PhaseStarted(_)
             | Happening::BaselineJudged { met: true, .. }
             | Happening::FaultRequested(_)
+            | Happening::UndoRequested { why: UndoReason::Due, .. }
             | Happening::FaultChecked { proven: true, .. }
             | Happening::UndoChecked { proven: true, .. }
     );

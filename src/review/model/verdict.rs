@@ -147,7 +147,7 @@ fn plain_reason(look: &Look<'_>, expected: &Expected) -> Told {
     }
     match expected.closest() {
         Some(row) => Told {
-            text: format!("{all} met; the smallest margin is {} ({}).", row.margin, row.title),
+            text: format!("{all} met; the smallest margin since the fault is {} ({}).", row.margin, row.title),
             evidence: row.evidence.clone(),
         },
         None => look.told(format!("{all} met."), look.requests_evidence()),
