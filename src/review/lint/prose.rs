@@ -122,6 +122,8 @@ pub struct Document {
     pub participants: Vec<String>,
     /// `verdict: ...` of the front matter.
     pub verdict: Option<String>,
+    /// `status: ...` of the front matter.
+    pub status: Option<String>,
 }
 
 /// Takes a Markdown text apart.
@@ -279,6 +281,7 @@ impl Reader {
             self.document.participants.extend(names.filter(|name| !name.is_empty()));
         }
         self.document.verdict = self.document.verdict.take().or_else(|| value("verdict").map(|text| unquoted(&text)));
+        self.document.status = self.document.status.take().or_else(|| value("status").map(|text| unquoted(&text)));
     }
 }
 

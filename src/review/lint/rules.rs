@@ -368,8 +368,10 @@ fn single_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
         let of = |other: &&Block| other.section == Section::Factors && other.kind == kind;
         context.document.blocks.iter().filter(of).count()
     };
-    let held = context.document.verdict.as_deref().is_some_and(|word| word.starts_with("HELD"));
-    let lonely = block.kind == Kind::Item && block.section == Section::Factors && factors(Kind::Item) == 1 && !held;
+    let says = |of: &Option<String>, word| of.as_deref().is_some_and(|text| text.starts_with(word));
+    // A draft lists what rules found; people have yet to add theirs.
+    let early = says(&context.document.verdict, "HELD") || says(&context.document.status, "draft");
+    let lonely = block.kind == Kind::Item && block.section == Section::Factors && factors(Kind::Item) == 1 && !early;
     if found.is_empty() && lonely { std::iter::once(0..block.text.len()).collect() } else { found }
 }
 

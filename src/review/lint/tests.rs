@@ -56,11 +56,15 @@ fn an_outage_that_was_measured_may_be_called_one() {
 }
 
 #[test]
-fn one_factor_is_too_few_unless_the_drill_held() {
-    let text =
-        |verdict| format!("---\nverdict: {verdict}\n---\n# T\n\n## Contributing factors\n\n- The pool was full.\n");
-    assert!(ids(&text("VIOLATED")).contains(&"single-root-cause"));
-    assert!(!ids(&text("HELD")).contains(&"single-root-cause"));
+fn one_factor_is_too_few_unless_the_drill_held_or_nobody_has_reviewed_it() {
+    let text = |verdict, status| {
+        format!(
+            "---\nverdict: {verdict}\nstatus: {status}\n---\n# T\n\n## Contributing factors\n\n- The pool was full.\n"
+        )
+    };
+    assert!(ids(&text("VIOLATED", "reviewed")).contains(&"single-root-cause"));
+    assert!(!ids(&text("HELD", "reviewed")).contains(&"single-root-cause"));
+    assert!(!ids(&text("VIOLATED", "draft")).contains(&"single-root-cause"));
 }
 
 #[test]
