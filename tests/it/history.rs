@@ -1,9 +1,16 @@
 //! History over a folder of reports, as it is typed.
 
 use assert_cmd::Command;
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path, sync::LazyLock, time::Instant};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/run");
+
+const SAMPLE_RESULT: &str = include_str!("../../reports/sample/run/result.json");
+/// Its id, and when it was.
+static SAMPLE_RUN: LazyLock<[String; 2]> = LazyLock::new(|| {
+    let result: serde_json::Value = serde_json::from_str(SAMPLE_RESULT).unwrap();
+    ["id", "started"].map(|key| result["run"][key].as_str().unwrap().to_owned())
+});
 
 fn firedrill(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
@@ -21,7 +28,8 @@ fn copy(reports: &Path, number: usize, result: &str) {
     let (day, minute) = (1 + number / 1440, number % 1440);
     let started = format!("2026-03-{day:02}T{:02}:{:02}:00Z", minute / 60, minute % 60);
     let run = format!("202603{day:02}T{:02}{:02}00Z-demo-{number:04x}", minute / 60, minute % 60);
-    let text = result.replace("2026-11-22T21:25:46.275447575Z", &started).replace("20261122T212546Z-demo-fc72", &run);
+    let [id, moment] = &*SAMPLE_RUN;
+    let text = result.replace(moment, &started).replace(id, &run);
     let folder = reports.join(run);
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("result.json"), text).unwrap();
@@ -32,8 +40,8 @@ fn copy(reports: &Path, number: usize, result: &str) {
 #[test]
 fn a_thousand_runs_are_read_in_seconds_and_once() {
     let reports = tempfile::tempdir().unwrap();
-    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
-    (0..1_000).for_each(|number| copy(reports.path(), number, &result));
+    let result = SAMPLE_RESULT;
+    (0..1_000).for_each(|number| copy(reports.path(), number, result));
     let began = Instant::now();
     let cold = firedrill::history::read(reports.path()).unwrap();
     let cold_took = began.elapsed();
@@ -50,8 +58,8 @@ fn a_thousand_runs_are_read_in_seconds_and_once() {
 fn every_run_has_a_line_and_what_is_wrong_with_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let reports = folder.path().to_str().unwrap();
-    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
-    copy(folder.path(), 0, &result);
+    let result = SAMPLE_RESULT;
+    copy(folder.path(), 0, result);
     for (name, text) in [
         ("20260302T100000Z-cut-0001", &result[..5_000]),
         ("20260302T110000Z-newer-0001", "{\"format\": 99}"),
@@ -140,9 +148,9 @@ fn what_is_no_run_cannot_be_compared() {
 /// again.
 pub fn site() -> String {
     let folder = tempfile::tempdir().unwrap();
-    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
+    let result = SAMPLE_RESULT;
     let review = fs::read_to_string(Path::new(SAMPLE).join("review.md")).unwrap();
-    (0..12).for_each(|number| put(folder.path(), number, &result, &review));
+    (0..12).for_each(|number| put(folder.path(), number, result, &review));
     said(&["history", "--site", "--today", "2027-03-08", "--reports", folder.path().to_str().unwrap()]);
     fs::read_to_string(folder.path().join("index.html")).unwrap()
 }
@@ -198,8 +206,8 @@ fn put(reports: &Path, number: usize, result: &str, review: &str) {
 fn the_page_over_all_runs_is_one_file_that_fits_a_telephone() {
     let folder = tempfile::tempdir().unwrap();
     let reports = folder.path().to_str().unwrap();
-    let result = fs::read_to_string(Path::new(SAMPLE).join("result.json")).unwrap();
-    (0..30).for_each(|number| copy(folder.path(), number, &result));
+    let result = SAMPLE_RESULT;
+    (0..30).for_each(|number| copy(folder.path(), number, result));
     let hostile = folder.path().join("20260302T100000Z-hostile-0001");
     fs::create_dir(&hostile).unwrap();
     for (name, text) in firedrill::review::texts(&crate::sample::hostile()) {

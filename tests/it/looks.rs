@@ -6,8 +6,7 @@ use crate::{
     page::{self, Scheme},
     sample,
 };
-use flate2::read::ZlibDecoder;
-use std::{fmt::Write, fs, io::Read, path::Path};
+use std::{fmt::Write, fs, io::Cursor, path::Path};
 
 /// Cells of a grid.
 const COLUMNS: usize = 24;
@@ -88,7 +87,7 @@ fn shoot(html: &str, width: u32, height: u32, colours: Scheme) -> Picture {
     Picture::read(&fs::read(file).unwrap())
 }
 
-/// Pixels, as a browser writes them: PNG, eight bits, not interlaced.
+/// Pixels, eight bits a channel.
 struct Picture {
     width: usize,
     channels: usize,
@@ -97,24 +96,12 @@ struct Picture {
 
 impl Picture {
     fn read(png: &[u8]) -> Picture {
-        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize;
-        let channels = match (png[24], png[25], png[28]) {
-            (8, 2, 0) => 3,
-            (8, 6, 0) => 4,
-            other => panic!("another kind of picture: {other:?}"),
-        };
-        let (mut packed, mut at) = (Vec::new(), 8);
-        while at < png.len() {
-            let length = number(at);
-            if &png[at + 4..at + 8] == b"IDAT" {
-                packed.extend(&png[at + 8..at + 8 + length]);
-            }
-            at += length + 12;
-        }
-        let mut lines = Vec::new();
-        ZlibDecoder::new(packed.as_slice()).read_to_end(&mut lines).unwrap();
-        let width = number(16);
-        Picture { width, channels, bytes: unfiltered(&lines, width * channels, channels) }
+        let mut decoder = png::Decoder::new(Cursor::new(png));
+        decoder.set_transformations(png::Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().unwrap();
+        let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut bytes).unwrap();
+        Picture { width: frame.width as usize, channels: frame.color_type.samples(), bytes }
     }
 
     /// The mean luminance of an area: left, top, right, bottom.
@@ -129,35 +116,6 @@ impl Picture {
 
 fn luminance(rgb: &[u8]) -> f64 {
     0.2126 * f64::from(rgb[0]) + 0.7152 * f64::from(rgb[1]) + 0.0722 * f64::from(rgb[2])
-}
-
-/// Each line begins with how its bytes were predicted from their neighbours.
-fn unfiltered(lines: &[u8], length: usize, step: usize) -> Vec<u8> {
-    let mut out: Vec<u8> = Vec::with_capacity(lines.len());
-    for (y, line) in lines.chunks_exact(length + 1).enumerate() {
-        for x in 0..length {
-            let at = y * length + x;
-            let known = |is: bool, back: usize| if is { i32::from(out[at - back]) } else { 0 };
-            let (left, up) = (known(x >= step, step), known(y > 0, length));
-            let corner = known(x >= step && y > 0, length + step);
-            let predicted = match line[0] {
-                0 => 0,
-                1 => left,
-                2 => up,
-                3 => (left + up) / 2,
-                4 => paeth(left, up, corner),
-                other => panic!("no such filter: {other}"),
-            };
-            out.push(line[1 + x].wrapping_add(predicted as u8));
-        }
-    }
-    out
-}
-
-/// Whichever neighbour is nearest to left + up - corner.
-fn paeth(left: i32, up: i32, corner: i32) -> i32 {
-    let distance = |from: i32| (left + up - corner - from).abs();
-    [left, up, corner].into_iter().min_by_key(|one| distance(*one)).unwrap()
 }
 
 /// What is kept of a page.
