@@ -10,6 +10,10 @@ use crate::review::quantity;
 const ROW: f64 = 20.0;
 const GAP: f64 = 28.0;
 const AXIS: f64 = 40.0;
+/// Between a mark and its words.
+const APART: f64 = 4.0;
+/// So far may words stand out over the right edge of the panels.
+const MARGIN: f64 = 24.0;
 
 /// A drawing with its panels laid out one above the other on one time axis.
 #[derive(Debug)]
@@ -39,9 +43,11 @@ enum Row {
 /// A mark's label, placed.
 #[derive(Debug, Clone)]
 struct Label {
+    /// Where the mark is.
     x: f64,
     text: String,
-    anchor: Anchor,
+    /// Where its words are held, and how.
+    held: (f64, Anchor),
 }
 
 impl<'a> Frame<'a> {
@@ -104,8 +110,8 @@ impl<'a> Frame<'a> {
                     let bottom = self.panels.last().map_or(base, |p| p.1);
                     for label in labels {
                         self.svg.line("c-mark", (label.x, base - 12.0), (label.x, bottom));
-                        let dx = if label.anchor == Anchor::End { -4.0 } else { 4.0 };
-                        self.svg.text("c-label", (label.x + dx, base - 3.0), label.anchor, &label.text);
+                        let (at, anchor) = label.held;
+                        self.svg.text("c-label", (at, base - 3.0), anchor, &label.text);
                     }
                 }
             }
@@ -200,6 +206,15 @@ fn band_rows(bands: &[Band], class: &'static str, many: &str, x: &Scale, (left, 
     rows.into_iter().map(|(_, bands)| Row::Bands { class, bands }).collect()
 }
 
+/// Where a mark's words are held, and where they end: to its right, else to its left, else up to the edge and across it.
+fn held(x: f64, width: f64, (left, right): (f64, f64)) -> ((f64, Anchor), f64) {
+    match () {
+        () if x + APART + width <= right => ((x + APART, Anchor::Start), x + APART + width),
+        () if x - APART - width >= left => ((x - APART, Anchor::End), x - APART),
+        () => ((right, Anchor::End), right),
+    }
+}
+
 /// Marks closer than a few pixels share a label; labels that would meet go to another row, at most three.
 fn mark_rows(scene: &Scene, size: Size, x: &Scale, (left, right): (f64, f64)) -> Vec<Row> {
     let near = if size == Size::Wide { 4.0 } else { 6.0 };
@@ -210,20 +225,16 @@ fn mark_rows(scene: &Scene, size: Size, x: &Scale, (left, right): (f64, f64)) ->
         let at = x.at(mark.at);
         match labels.last_mut() {
             Some(last) if at - last.x <= near => last.text = format!("{}, {}", last.text, mark.label),
-            _ => labels.push(Label { x: at, text: mark.label.clone(), anchor: Anchor::Start }),
+            _ => labels.push(Label { x: at, text: mark.label.clone(), held: (at, Anchor::Start) }),
         }
     }
     let mut rows: Vec<(f64, Vec<Label>)> = Vec::new();
     for mut label in labels {
         label.text = fit(&label.text, (right - left) * 0.8);
-        let width = width_of(&label.text) + 6.0;
-        if label.x + width > right + 30.0 && label.x - width >= left {
-            label.anchor = Anchor::End;
-        } else if label.x + width > right + 30.0 {
-            label.text = fit(&label.text, right + 24.0 - label.x);
-        }
-        let (start, end) =
-            if label.anchor == Anchor::End { (label.x - width, label.x) } else { (label.x, label.x + width) };
+        let width = width_of(&label.text);
+        let end;
+        (label.held, end) = held(label.x, width, (left, right + MARGIN));
+        let start = end - width;
         match rows.iter().position(|(free, _)| *free <= start) {
             Some(i) => {
                 rows[i].0 = end + 8.0;
