@@ -73,6 +73,13 @@ pub enum Command {
         /// To which container.
         subject: Subject,
     },
+    /// End what an engine that died has lost sight of.
+    EndOrphans {
+        /// For the answer.
+        fault: FaultId,
+        /// The full id of a container that the engine takes for stopped, and cannot start.
+        container: String,
+    },
     /// Begin.
     Fire {
         /// An armed or prepared fault.

@@ -6,7 +6,7 @@ use super::{
     network::{Network, NetworkError},
     protocol::{Command, EndReason, FaultId, ReadError, Receipt, Terms, VERSION, read_command},
     receipts::Receipts,
-    work::{Figures, Job, Work, WorkError, squeeze},
+    work::{Figures, Job, Work, WorkError, orphans, squeeze},
 };
 use std::{
     collections::BTreeMap,
@@ -166,7 +166,11 @@ impl Session {
                     counters: Box::new(counters),
                 }),
             ),
-            Command::Heartbeat | Command::Hello { .. } | Command::Prepare { .. } | Command::Mend { .. } => return None,
+            Command::Heartbeat
+            | Command::Hello { .. }
+            | Command::Prepare { .. }
+            | Command::Mend { .. }
+            | Command::EndOrphans { .. } => return None,
             Command::End => return Some(EndReason::Command),
         };
         self.answer(fault, done)
@@ -182,15 +186,12 @@ impl Session {
                     Receipt::Prepared { fault }
                 }),
             ),
-            Command::Mend { fault, work: Work::Squeeze(squeeze), subject } => (
-                fault,
-                squeeze::mend(&squeeze, &subject).map(|seen| Receipt::Over {
-                    fault,
-                    at: now(),
-                    seen,
-                    figures: Figures::default(),
-                }),
-            ),
+            Command::Mend { fault, work: Work::Squeeze(squeeze), subject } => {
+                (fault, squeeze::mend(&squeeze, &subject).map(|seen| mended(fault, seen)))
+            }
+            Command::EndOrphans { fault, container } => {
+                (fault, orphans::end(&container).map(|seen| mended(fault, seen)))
+            }
             Command::Fire { fault } if self.jobs.contains_key(&fault) => {
                 let begun = self.jobs.get_mut(&fault).map_or_else(|| Ok(String::new()), Job::begin);
                 (fault, begun.map(|seen| Receipt::Begun { fault, at: now(), seen }))
@@ -293,6 +294,11 @@ impl Session {
         self.receipts.finish(LAST_WORDS);
         (why, orderly)
     }
+}
+
+/// Nothing of ours was under way, so there are no figures.
+fn mended(fault: FaultId, seen: String) -> Receipt {
+    Receipt::Over { fault, at: now(), seen, figures: Figures::default() }
 }
 
 /// Ends work; what came of it.

@@ -9,6 +9,7 @@ mod file;
 pub mod fill;
 pub mod hold;
 pub mod load;
+pub mod orphans;
 mod room;
 pub mod signal;
 pub mod squeeze;

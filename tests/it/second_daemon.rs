@@ -265,6 +265,41 @@ mod tests {
         drop(stage);
     }
 
+    /// It then takes the container for stopped, and says of every start that it exists already.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_daemon_that_died_while_it_started_a_container_starts_it_all_the_same() {
+        let Some(mut second) = SecondDaemon::start(true) else { return };
+        let stage = second.stage().await;
+        let id = stage.one("web").await;
+        for _ in 0..20 {
+            stage.docker.perform(&id, &Op::Kill { signal: "SIGKILL".into() }).await.unwrap();
+            let (docker, starting) = (stage.docker.clone(), id.clone());
+            let start = tokio::spawn(async move { docker.perform(&starting, &Op::Start).await });
+            let until = Instant::now() + PATIENCE;
+            while processes_of(&id.id).is_empty() && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            second.kill();
+            let _ = start.await;
+            second.resume();
+            let again = stage.docker.perform(&id, &Op::Start).await.expect("it starts");
+            assert_eq!(stage.look(&id).await.state, State::Running);
+            assert_eq!(processes_of(&id.id).len(), 1, "nothing is left beside it");
+            if let OpOutcome::Seen(seen) = again {
+                assert!(seen.starts_with("ended what the engine had lost sight of"), "{seen}");
+                return;
+            }
+        }
+        panic!("the engine never lost sight of anything");
+    }
+
+    /// Processes in the cgroup of a container.
+    fn processes_of(id: &str) -> Vec<String> {
+        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let inside = |pid: &String| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|it| it.contains(id));
+        pids.filter(|name| name.bytes().all(|b| b.is_ascii_digit())).filter(inside).collect()
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_daemon_that_hangs_leaves_an_operation_unknown_after_ten_seconds() {
         let Some(second) = SecondDaemon::start(false) else { return };

@@ -32,7 +32,8 @@ pub fn belongs(subject: &Subject) -> Result<(), WorkError> {
     Ok(())
 }
 
-fn is_id(id: &str) -> bool {
+/// Whether it is the full id of a container.
+pub fn is_id(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -85,23 +85,31 @@ pub fn named(name: &str) -> Option<Signal> {
 }
 
 /// A process that is held by a descriptor: whatever becomes of its number, it is this one.
-struct Held {
+pub(super) struct Held {
     fd: OwnedFd,
 }
 
 impl Held {
     /// Takes hold of a process, and makes sure that it is the container's.
     fn take(subject: &Subject) -> Result<Held, WorkError> {
-        let gone = |error| WorkError::io(format!("process {}", subject.pid), error);
-        let pid = Pid::from_raw(subject.pid).ok_or_else(|| WorkError("the container does not run".into()))?;
-        let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(gone)?;
-        cgroup::belongs(subject)?;
-        let held = Held { fd };
+        Held::of(subject.pid, || cgroup::belongs(subject))
+    }
+
+    /// Takes hold of a process, and makes sure that it is the one that is meant.
+    pub(super) fn of(pid: i32, meant: impl Fn() -> Result<(), WorkError>) -> Result<Held, WorkError> {
+        let gone = |error| WorkError::io(format!("process {pid}"), error);
+        let number = Pid::from_raw(pid).ok_or_else(|| WorkError("the container does not run".into()))?;
+        let held = Held { fd: pidfd_open(number, PidfdFlags::empty()).map_err(gone)? };
+        meant()?;
         // What was read of the number is true of the descriptor only if the process is still there.
-        if held.ended() {
-            refuse(format!("process {} is gone; the container has ended", subject.pid))
-        } else {
-            Ok(held)
+        if held.ended() { refuse(format!("process {pid} is gone; the container has ended")) } else { Ok(held) }
+    }
+
+    /// Sends it a signal; one that has ended needs none.
+    pub(super) fn send(&self, signal: Signal) -> rustix::io::Result<()> {
+        match pidfd_send_signal(&self.fd, signal) {
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            answer => answer,
         }
     }
 
@@ -177,11 +185,7 @@ impl Aimed {
         }
         let pids: Vec<String> = found.iter().map(|(pid, _)| pid.to_string()).collect();
         for (_, held) in &found {
-            match pidfd_send_signal(&held.fd, self.signal) {
-                // It ended between the look and the signal.
-                Err(rustix::io::Errno::SRCH) => {}
-                answer => answer.map_err(sent)?,
-            }
+            held.send(self.signal).map_err(sent)?;
         }
         self.signalled = found.len() as u64;
         let told = format!("{} sent to {} of its processes ({})", self.name, found.len(), pids.join(", "));
@@ -201,10 +205,7 @@ impl Aimed {
         }
         let held: Vec<&Held> = if self.process.is_none() { vec![&self.main] } else { self.stopped.iter().collect() };
         for one in &held {
-            match pidfd_send_signal(&one.fd, Signal::CONT) {
-                Err(rustix::io::Errno::SRCH) => {}
-                answer => answer.map_err(|error| WorkError::io("SIGCONT could not be sent", error))?,
-            }
+            one.send(Signal::CONT).map_err(|error| WorkError::io("SIGCONT could not be sent", error))?;
         }
         Ok(format!("SIGCONT sent to {} of its processes", held.len()))
     }
@@ -221,15 +222,19 @@ impl Aimed {
 
     /// The container's processes that are meant, held.
     fn matching(&self) -> Result<Vec<(i32, Held)>, WorkError> {
-        let entries = fs::read_dir("/proc").map_err(|e| WorkError::io("/proc", e))?;
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
         let meant = |pid: &i32| self.process.as_ref().is_some_and(|regex| regex.is_match(&called(*pid)));
         let take = |pid| {
             let subject = Subject { id: self.subject.id.clone(), pid };
             Held::take(&subject).ok().map(|held| (pid, held))
         };
-        Ok(pids.filter(meant).filter_map(take).collect())
+        Ok(pids()?.filter(meant).filter_map(take).collect())
     }
+}
+
+/// All processes that can be seen.
+pub(super) fn pids() -> Result<impl Iterator<Item = i32>, WorkError> {
+    let entries = fs::read_dir("/proc").map_err(|e| WorkError::io("/proc", e))?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
 /// Its command line, and its name. Processes that are gone are called nothing.

@@ -164,6 +164,16 @@ impl Docker {
         }
     }
 
+    /// Ends what the engine lost sight of when it died while it was starting a container.
+    pub(super) async fn end_orphans(&self, id: &str) -> Result<String, ContainerError> {
+        let now = self.look(id).await?;
+        let member = self.outside(&now, Post::Host, self.crew.run(), DEADLINE).await?;
+        match member.ask(Command::EndOrphans { fault: ONE, container: now.id.id }).await? {
+            Receipt::Over { seen, .. } => Ok(seen),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// What an agent that is gone has stopped goes on; whoever has ended meanwhile need not.
     async fn take_back(&self, id: &str, signal: &Signalling) -> Result<OpOutcome, ContainerError> {
         if self.look(id).await?.state != State::Running {

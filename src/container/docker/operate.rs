@@ -19,8 +19,10 @@ const OUTPUT_KEPT: usize = 4096;
 const COMMAND_TIME: Duration = Duration::from_secs(20);
 /// How long the engine lets a container end by itself unless told otherwise.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
-/// How often health is looked at.
-const HEALTH_STEP: Duration = Duration::from_millis(50);
+/// How long an engine may take to notice that what it had lost sight of is gone.
+const ORPHANS_GO: Duration = Duration::from_secs(3);
+/// How often health, and the like, is looked at.
+const STEP: Duration = Duration::from_millis(50);
 
 impl Docker {
     pub(super) async fn operate(&self, id: &str, op: Op) -> Result<OpOutcome, ContainerError> {
@@ -72,8 +74,26 @@ impl Docker {
     async fn start(&self, id: &str) -> Result<OpOutcome, ContainerError> {
         let before = tokio::time::timeout(Duration::from_secs(1), self.look(id)).await;
         let ran = matches!(before, Ok(Ok(container)) if container.state == State::Running);
-        self.ask(self.client.start_container(id, None)).await?;
-        Ok(if ran { OpOutcome::Already } else { OpOutcome::Done })
+        match self.ask(self.client.start_container(id, None)).await {
+            Ok(()) if ran => Ok(OpOutcome::Already),
+            Ok(()) => Ok(OpOutcome::Done),
+            Err(error) if is_orphaned(&error) => self.start_anew(id).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Once more, when what the engine has lost sight of is gone.
+    async fn start_anew(&self, id: &str) -> Result<OpOutcome, ContainerError> {
+        let seen = self.end_orphans(id).await?;
+        let until = tokio::time::Instant::now() + ORPHANS_GO;
+        loop {
+            match self.ask(self.client.start_container(id, None)).await {
+                Err(error) if is_orphaned(&error) && tokio::time::Instant::now() < until => {
+                    tokio::time::sleep(STEP).await;
+                }
+                answer => return answer.map(|()| OpOutcome::Seen(seen)),
+            }
+        }
     }
 
     async fn disconnect(&self, id: &str, network: &str) -> Result<OpOutcome, ContainerError> {
@@ -142,7 +162,7 @@ impl Docker {
                     container.name
                 )));
             }
-            tokio::time::sleep(HEALTH_STEP).await;
+            tokio::time::sleep(STEP).await;
         }
     }
 
@@ -173,6 +193,12 @@ impl Docker {
         let configured = asked.ok().and_then(Result::ok).and_then(|answer| answer.config?.stop_timeout);
         configured.and_then(|s| u64::try_from(s).ok()).map_or(DEFAULT_GRACE, Duration::from_secs)
     }
+}
+
+/// Whether the engine died while it was starting the container, and cannot start it now for what it lost sight of.
+fn is_orphaned(error: &ContainerError) -> bool {
+    let says = |message: &str| message.contains("task ") && message.contains("already exists");
+    matches!(error, ContainerError::Refused { message, .. } | ContainerError::Conflict(message) if says(message))
 }
 
 /// The engine takes whole seconds; part of one counts as one.
