@@ -184,7 +184,7 @@ pub fn guards(events: &[Event], terms: &Terms, ledger: &mut Ledger) -> Vec<Guard
 }
 
 /// `checkout errors > 30% for 10s`
-fn condition(guard: &Guard) -> String {
+pub fn condition(guard: &Guard) -> String {
     let limit = guard.limit;
     let bound = match limit.metric {
         Metric::Errors(share) => share.to_string(),

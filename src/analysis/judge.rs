@@ -14,7 +14,7 @@ use crate::{
 /// A fault must have been effective for this share of `for`.
 const EFFECTIVE: f64 = 0.9;
 /// Less room than this is a low margin.
-const LOW_MARGIN: f64 = 0.2;
+pub const LOW_MARGIN: f64 = 0.2;
 
 /// What a verdict is drawn from.
 pub struct Case<'a> {

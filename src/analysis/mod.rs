@@ -44,10 +44,12 @@ mod windows;
 
 pub use alerts::{AlertEdge, AlertFindings, AlertOutcome, AlertRow};
 pub use analyse::analyse;
+pub use around::condition;
 pub use bursts::LogBurst;
 pub use evidence::*;
 pub use figure::*;
 pub use findings::*;
+pub use judge::LOW_MARGIN;
 pub use places::Place;
 pub use probes::*;
 pub use timeline::*;

@@ -37,9 +37,10 @@ use std::{
 /// Arguments of `firedrill followup`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Only a run that went through and was decided (held or violated) says anything of an item. Its criterion met, the item
-is `verified` by that run; not met, an item that was said to be done is `regressed`, and any other stays as it is, with
-a note. The state and a line of history are written into the review that the item stands in, and `followup.md` into
+    after_help = "Only a run that went through and was decided (held or violated) closes an item. Its criterion met, the item is
+`verified` by that run; not met, an item that was said to be done is `regressed`, and any other stays as it is, with a
+note. `rule R finds nothing on X` is met by a run in which R could have found it: X was there, and so was what R looks
+at. A criterion that the run judged nothing of is undecided, and changes nothing. The state and a line of history are written into the review that the item stands in, and `followup.md` into
 the folder of the new run.
 
 Due is what is said to be done or has regressed, and what was taken up and has reached its day.

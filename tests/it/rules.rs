@@ -4,10 +4,11 @@ use crate::sample;
 use firedrill::{
     analysis::*,
     event::{Phase, UndoReason},
+    history::followup::{Outcome, check},
     measure::Class,
     review::{
-        action::{self, Priority},
-        rules,
+        action::{self, ActionItem, Priority, State, Verify},
+        rules::{self, Wanted},
     },
     units::Span,
 };
@@ -86,7 +87,7 @@ const TRIALS: [Trial; 28] = [
         "guard-tripped",
         sample::held,
         |f| {
-            let (condition, measured) = ("checkout errors > 30% for 10s".into(), "41%".into());
+            let (condition, measured) = (condition(&f.terms.guards[0]), "41%".into());
             f.guards =
                 vec![GuardTrip { at: 30 * S, guard: 0, condition, measured, halted: true, evidence: EvidenceId(0) }];
         },
@@ -106,7 +107,10 @@ const TRIALS: [Trial; 28] = [
     (
         "low-margin",
         sample::held,
-        |f| (f.verdict.low_margin, f.verdict.smallest_margin) = (true, Some((0.04, 3))),
+        |f| {
+            (f.verdict.low_margin, f.verdict.smallest_margin) = (true, Some((0.04, 3)));
+            f.criteria[3].margin = Some(0.04);
+        },
         |f| f.verdict.low_margin = false,
     ),
     (
@@ -121,7 +125,7 @@ const TRIALS: [Trial; 28] = [
         "log-burst",
         sample::held,
         |f| {
-            let (container, kind) = ("shop-api-1".into(), "connect to #: refused".into());
+            let (container, kind) = ("shop-redis-1".into(), "connect to #: refused".into());
             f.bursts = vec![LogBurst { container, kind, lines: 240, first: 27 * S, evidence: EvidenceId(4) }];
         },
         |f| f.bursts.clear(),
@@ -197,6 +201,172 @@ fn each_rule_fires_and_rests() {
         assert!(!hit.candidate.title.ends_with('.') && !hit.candidate.done_when.is_empty(), "{id}");
         rests(&mut findings);
         assert!(rules::hits(&findings).iter().all(|hit| hit.rule != id), "{id} does not rest");
+    }
+}
+
+/// What verifies the item behind a rule, where that is not what makes the rule rest.
+const MENDED: [(&str, Edit); 10] = [
+    ("not-recovered", |f| {
+        *f = sample::held();
+        // At the last moment that is promised.
+        f.criteria[7].measured = Ok(Value::Time(30 * S as i64));
+    }),
+    ("cleanup-unproven", |f| *f = sample::held()),
+    ("recovered-late", |f| f.criteria[7].status = CriterionStatus::Met),
+    ("recovered-after-removal", |f| figure(f, FigureKind::RecoveredUnderFault).value = Ok(Value::Flag(true))),
+    ("guard-tripped", |f| f.guards.clear()),
+    ("low-margin", |f| {
+        f.verdict.low_margin = false;
+        f.criteria[3].margin = Some(0.2);
+    }),
+    ("healthy-while-bad", |f| {
+        let noticed = Happening::ContainerChanged {
+            container: target(f).name.clone(),
+            action: "health_status: unhealthy".into(),
+            exit_code: None,
+            target: true,
+        };
+        f.timeline.iter_mut().find(|row| matches!(row.what, Happening::ContainerChanged { .. })).unwrap().what =
+            noticed;
+    }),
+    ("undecided", |f| *f = sample::held()),
+    ("expected-alert-absent", |f| f.criteria[9].status = CriterionStatus::Met),
+    ("alert-still-firing", |f| {
+        let at = f.probes[0].impact.as_ref().unwrap().end.unwrap().high + S;
+        alerts(f).rows[0].resolved = Some(Interval { low: at, high: at });
+    }),
+];
+
+/// The item that a rule proposes, said to be done.
+fn claimed(rule: &str, findings: &Findings) -> ActionItem {
+    let items = rules::actions(findings, &rules::hits(findings));
+    let of = |item: &ActionItem| item.finding.as_ref().is_some_and(|found| found.rule == rule);
+    ActionItem { state: State::Done, ..items.into_iter().find(of).unwrap_or_else(|| panic!("{rule} proposes nothing")) }
+}
+
+fn asked(item: &ActionItem, findings: &Findings) -> (Outcome, String) {
+    let checked = check(item, findings, &rules::hits(findings));
+    (checked.outcome, checked.why)
+}
+
+#[test]
+fn each_rule_s_item_is_closed_by_the_run_that_it_asks_for_and_by_no_other() {
+    for (id, run, fires, rests) in TRIALS {
+        let mut findings = run();
+        fires(&mut findings);
+        let item = claimed(id, &findings);
+        let (outcome, why) = asked(&item, &findings);
+        assert_eq!(outcome, Outcome::Regressed, "{id}, as it was found: {why}");
+        let mend = MENDED.iter().find(|(mended, _)| *mended == id).map_or(rests, |(_, mend)| *mend);
+        mend(&mut findings);
+        let (outcome, why) = asked(&item, &findings);
+        assert_eq!(outcome, Outcome::Verified, "{id}, mended: {why}");
+        // A run in which nothing of all that can be seen.
+        let mut other = sample::held();
+        other.criteria.clear();
+        other.figures.clear();
+        other.probes.clear();
+        other.terms.guards.clear();
+        (other.scope.targets, other.scope.watched, other.blast) = Default::default();
+        (other.faults[0].containers, other.logs, other.usage) = Default::default();
+        other.run.host = "another".into();
+        let (outcome, why) = asked(&item, &other);
+        let general = matches!(id, "cleanup-unproven" | "undecided");
+        assert_eq!(outcome == Outcome::Undecided, !general, "{id}, of another drill: {why}");
+        findings.verdict = sample::cut_short().verdict;
+        findings.verdict.cleanup = Cleanup::Proven;
+        (findings.verdict.word, findings.verdict.code) = (Word::Stopped, 130);
+        assert_eq!(asked(&item, &findings).0, Outcome::Undecided, "{id}, stopped");
+    }
+}
+
+fn wanting(criterion: &str) -> ActionItem {
+    let item = claimed("no-memory-limit", &sample::held());
+    ActionItem { verify: Verify::Scenario { scenario: "s.yaml".into(), criterion: criterion.into() }, ..item }
+}
+
+#[test]
+fn a_late_recovery_verifies_no_promise_of_one() {
+    let item = claimed("not-recovered", &sample::not_recovered());
+    let mut late = sample::held();
+    late.criteria[7].measured = Ok(Value::Time(60 * S as i64));
+    late.criteria[7].status = CriterionStatus::Broken;
+    assert_eq!(
+        asked(&item, &late),
+        (Outcome::Regressed, "`recovery: checkout recovered within 30s` was broken: 1m".into())
+    );
+    // As an earlier review words it.
+    assert_eq!(asked(&wanting("recovery: checkout recovered within <= 30s"), &late).0, Outcome::Regressed);
+    // Nothing is promised of the recovery.
+    let mut silent = sample::not_recovered();
+    silent.criteria.truncate(7);
+    silent.terms.expect.recovery.clear();
+    let item = claimed("not-recovered", &silent);
+    assert_eq!(asked(&item, &silent).0, Outcome::Regressed);
+    let mut well = sample::held();
+    well.criteria.truncate(7);
+    assert_eq!(asked(&item, &well), (Outcome::Verified, "checkout recovered".into()));
+    well.probes[0].phases.truncate(2);
+    assert_eq!(asked(&item, &well), (Outcome::Undecided, "no judged probe checkout was sent after the fault".into()));
+}
+
+#[test]
+fn a_margin_is_one_of_a_run_that_held() {
+    let (_, run, fires, _) = TRIALS.into_iter().find(|(id, ..)| *id == "low-margin").unwrap();
+    let mut close = run();
+    fires(&mut close);
+    let item = claimed("low-margin", &close);
+    let mut violated = sample::violated();
+    assert_eq!(asked(&item, &violated).0, Outcome::Regressed);
+    violated.criteria[3] = sample::held().criteria[3].clone();
+    let (outcome, why) = asked(&item, &violated);
+    assert!(outcome == Outcome::Regressed && why.ends_with("and the run ended as VIOLATED"), "{why}");
+    let held = sample::held();
+    assert_eq!(
+        asked(&item, &held),
+        (Outcome::Verified, "`during: checkout p99 <= 400ms` was met: 212ms, a margin of +47%".into())
+    );
+    let mut looser = sample::held();
+    looser.criteria[3].objective.as_mut().unwrap().bound = Value::Time(S as i64);
+    assert_eq!(asked(&item, &looser).0, Outcome::Undecided, "another bound is another promise");
+}
+
+#[test]
+fn what_no_run_can_be_asked_is_undecided_and_says_why() {
+    let held = sample::held();
+    for (criterion, why) in [
+        ("everybody is happy", "the scenario promises nothing that reads `everybody is happy`"),
+        ("during: stock p99 <= 1s", "the scenario promises nothing that reads `during: stock p99 <= 1s`"),
+        ("guard stock errors > 1% for 1s does not trip", "the scenario has no guard stock errors > 1% for 1s"),
+        ("rule no-such-rule finds nothing on api", "no rule is called no-such-rule"),
+        (
+            "rule promise-broken finds nothing on checkout",
+            "that rule promise-broken finds nothing verifies nothing; a promise of the scenario does",
+        ),
+        (
+            "rule no-memory-limit finds nothing on payments",
+            "rule no-memory-limit finds nothing on payments, and could not have: no target is called so",
+        ),
+        (
+            "rule stayed-down finds nothing on shop-redis-1",
+            "rule stayed-down finds nothing on shop-redis-1, and could not have: no crash of it took effect",
+        ),
+    ] {
+        assert_eq!(asked(&wanting(criterion), &held), (Outcome::Undecided, why.into()));
+    }
+}
+
+#[test]
+fn a_criterion_is_read_as_it_was_written() {
+    for (name, findings) in sample::all() {
+        let markdown = firedrill::review::texts(&findings)[2].1.clone();
+        let (items, hits) = (action::read(&markdown).0, rules::hits(&findings));
+        for (item, hit) in items.iter().zip(&hits) {
+            let Verify::Scenario { criterion, .. } = &item.verify else { panic!("{name}: {}", item.id) };
+            assert!(rules::same(criterion, &hit.candidate.criterion.to_string()), "{name}: {criterion}");
+            let (wanted, read) = (&hit.candidate.criterion, Wanted::read(criterion));
+            assert_eq!(std::mem::discriminant(&read), std::mem::discriminant(wanted), "{name}: {criterion}");
+        }
     }
 }
 

@@ -1,13 +1,10 @@
 //! What the alerts did not tell, told without need, or went on telling.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
+use super::{Basis, Candidate, Case, Needs, Rule, Seen, Wanted, Weight, first, promise, rests, same};
 use crate::{
     analysis::{AlertOutcome, AlertRow, Bounded, Criterion, CriterionStatus},
-    review::{
-        action::Aim,
-        model::{look::phase_name, verdict},
-        quantity,
-    },
+    clock::At,
+    review::{action::Aim, model::verdict, quantity},
 };
 
 /// What a rule says of a broken promise about alerts.
@@ -38,7 +35,7 @@ fn broken(case: &Case<'_>, of: impl Fn(&Criterion) -> Option<Words>) -> Vec<Seen
                 aim: words.aim,
                 weight: words.weight,
                 done_when: format!("{} in 1 run", criterion.what),
-                criterion: format!("{}: {}", phase_name(criterion.phase), criterion.what),
+                criterion: Wanted::Promise(promise(criterion, case.findings)),
             },
         })
     };
@@ -56,6 +53,7 @@ fn alert(what: &Bounded) -> &str {
 pub(super) const ABSENT: Rule = Rule {
     id: "expected-alert-absent",
     looks_for: "an alert that the fault was expected to make fire, and that did not",
+    needs: None,
     find: |case| {
         broken(case, |criterion| match (&criterion.what, &criterion.measured) {
             (Bounded::AlertFires { alert, within }, Err(_)) => Some(Words {
@@ -79,6 +77,7 @@ pub(super) const ABSENT: Rule = Rule {
 pub(super) const LATE: Rule = Rule {
     id: "expected-alert-late",
     looks_for: "an expected alert that fired later than was promised",
+    needs: None,
     find: |case| {
         broken(case, |criterion| match (&criterion.what, &criterion.measured) {
             (Bounded::AlertFires { alert, within }, Ok(took)) => Some(Words {
@@ -102,6 +101,7 @@ pub(super) const LATE: Rule = Rule {
 pub(super) const UNEXPECTED: Rule = Rule {
     id: "unexpected-page",
     looks_for: "an alert that began to fire and was promised not to",
+    needs: None,
     find: |case| {
         let fired = || {
             let rows = case.findings.alerts.iter().flat_map(|alerts| &alerts.rows);
@@ -129,6 +129,7 @@ pub(super) const UNEXPECTED: Rule = Rule {
 pub(super) const RESETS_LATE: Rule = Rule {
     id: "alert-resets-late",
     looks_for: "an expected alert that went on firing for longer after the undo than was promised",
+    needs: None,
     find: |case| {
         broken(case, |criterion| match &criterion.what {
             Bounded::AlertResolves { alert, within } => Some(Words {
@@ -152,17 +153,29 @@ const LONG: u64 = 60_000_000_000;
 pub(super) const STILL_FIRING: Rule = Rule {
     id: "alert-still-firing",
     looks_for: "an expected alert that fired for more than 1m after the recovery, where nothing is promised of its end",
+    needs: Some(Needs {
+        missing: "no expected alert of that name fired and resolved, or something is promised of its end now",
+        seen: |case, on| {
+            ends(case).is_some_and(|(rows, _)| rows.iter().any(|row| same(&row.alert, on) && row.resolved.is_some()))
+        },
+    }),
     find: still_firing,
 };
 
-fn still_firing(case: &Case<'_>) -> Vec<Seen> {
-    let (Some(terms), Some(alerts)) = (&case.findings.terms.detect, &case.findings.alerts) else { return vec![] };
-    let Some(recovered) = case.look.main().and_then(|main| main.impact.as_ref()?.end) else { return vec![] };
+/// The alerts of whose end nothing is promised, of those expected that fired; and when service was back.
+fn ends<'a>(case: &'a Case<'_>) -> Option<(Vec<&'a AlertRow>, At)> {
+    let (terms, alerts) = (case.findings.terms.detect.as_ref()?, case.findings.alerts.as_ref()?);
+    let recovered = case.look.main()?.impact.as_ref()?.end?.high;
     let promised = |row: &AlertRow| row.expected.and_then(|at| terms.alerts.get(at)?.resolves_within).is_some();
     let fired = alerts.rows.iter().filter(|row| matches!(row.outcome, AlertOutcome::Fired | AlertOutcome::Late));
+    Some((fired.filter(|row| !promised(row)).collect(), recovered))
+}
+
+fn still_firing(case: &Case<'_>) -> Vec<Seen> {
+    let Some((rows, recovered)) = ends(case) else { return vec![] };
     let one = |row: &AlertRow| {
         let until = row.resolved.map_or(case.findings.run.ended, |at| at.low);
-        let long = until.saturating_sub(recovered.high);
+        let long = until.saturating_sub(recovered);
         (long > LONG).then_some(())?;
         let (alert, still) = (&row.alert, if row.resolved.is_none() { " and was not over" } else { "" });
         Some(Seen {
@@ -184,5 +197,5 @@ fn still_firing(case: &Case<'_>) -> Vec<Seen> {
             },
         })
     };
-    fired.filter(|row| !promised(row)).filter_map(one).collect()
+    rows.into_iter().filter_map(one).collect()
 }

@@ -1,6 +1,6 @@
 //! How the containers were set up, and what became of them.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
+use super::{Basis, Candidate, Case, Needs, Rule, Seen, Weight, first, rests, same};
 use crate::{
     analysis::{EvidenceId, FigureKind, Happening, LogBurst, TimelineRow},
     container::{Container, HealthChecks},
@@ -9,6 +9,7 @@ use crate::{
         model::{quoted, verdict},
         quantity,
     },
+    units::Span,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,26 @@ fn targets<'a>(case: &'a Case<'_>, holds: fn(&Container) -> bool) -> BTreeMap<St
     }
     by_service
 }
+
+/// All targets and all that was watched beside them.
+fn everything<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a Container> {
+    let scope = &case.findings.scope;
+    scope.targets.values().flatten().chain(&scope.watched)
+}
+
+/// Whether a fault of one of these kinds took effect on a container of a service.
+fn struck(case: &Case<'_>, service: &str, kinds: &[&str]) -> bool {
+    let faults = case.findings.faults.iter().filter(|f| kinds.contains(&f.kind.as_str()) && f.effective.is_some());
+    let mut names = faults.flat_map(|fault| &fault.containers).map(|on| on.container.as_str());
+    let own = targets(case, |_| true).into_iter().filter(|(name, _)| same(name, service));
+    let own: Vec<&str> = own.flat_map(|(_, containers)| containers).map(|c| c.name.as_str()).collect();
+    names.any(|name| own.contains(&name))
+}
+
+const TARGET: Needs = Needs {
+    missing: "no target is called so",
+    seen: |case, on| targets(case, |_| true).keys().any(|service| same(service, on)),
+};
 
 fn snapshot(case: &Case<'_>) -> Vec<EvidenceId> {
     case.findings.scope.evidence.into_iter().collect()
@@ -82,6 +103,7 @@ fn settings(
 pub(super) const NO_MEMORY_LIMIT: Rule = Rule {
     id: "no-memory-limit",
     looks_for: "targets that may use all memory of the host",
+    needs: Some(TARGET),
     find: |case| {
         settings(
             case,
@@ -102,6 +124,7 @@ pub(super) const NO_MEMORY_LIMIT: Rule = Rule {
 pub(super) const NO_HEALTH_CHECK: Rule = Rule {
     id: "no-health-check",
     looks_for: "targets whose state the engine cannot tell",
+    needs: Some(TARGET),
     find: |case| {
         settings(
             case,
@@ -122,6 +145,7 @@ pub(super) const NO_HEALTH_CHECK: Rule = Rule {
 pub(super) const IMAGE_NOT_PINNED: Rule = Rule {
     id: "image-not-pinned",
     looks_for: "targets whose image is named by a tag that can move",
+    needs: Some(TARGET),
     find: |case| {
         let moves = |c: &Container| !c.image.contains("@sha256:") && !c.image.starts_with("sha256:");
         settings(case, IMAGE_NOT_PINNED.id, moves, |service, container| Says {
@@ -138,6 +162,7 @@ pub(super) const IMAGE_NOT_PINNED: Rule = Rule {
 pub(super) const STAYED_DOWN: Rule = Rule {
     id: "stayed-down",
     looks_for: "a target that ended, has no restart policy, and was started by the runner",
+    needs: Some(Needs { missing: "no crash of it took effect", seen: |case, on| struck(case, on, &["crash"]) }),
     find: stayed_down,
 };
 
@@ -177,6 +202,10 @@ fn stayed_down(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const OUT_OF_MEMORY: Rule = Rule {
     id: "out-of-memory",
     looks_for: "containers that the kernel's out-of-memory killer struck",
+    needs: Some(Needs {
+        missing: "it was neither a target nor watched",
+        seen: |case, on| everything(case).any(|container| same(&container.name, on)),
+    }),
     find: out_of_memory,
 };
 
@@ -209,6 +238,10 @@ fn out_of_memory(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const SINGLE_INSTANCE: Rule = Rule {
     id: "single-instance",
     looks_for: "a target that was taken away, was the only one of its service, and was missed",
+    needs: Some(Needs {
+        missing: "no fault took one of its containers away",
+        seen: |case, on| struck(case, on, &TAKES_AWAY) && case.look.main().is_some(),
+    }),
     find: single_instance,
 };
 
@@ -219,8 +252,6 @@ fn single_instance(case: &Case<'_>) -> Vec<Seen> {
     let Some((main, impact)) = case.look.main().and_then(|main| Some((main, main.impact.as_ref()?))) else {
         return vec![];
     };
-    let scope = &case.findings.scope;
-    let all = || scope.targets.values().flatten().chain(&scope.watched);
     let taken = |container: &Container| {
         let by = case.findings.faults.iter().filter(|f| TAKES_AWAY.contains(&f.kind.as_str()) && f.effective.is_some());
         by.flat_map(|f| &f.containers).any(|on| on.container == container.name)
@@ -228,8 +259,8 @@ fn single_instance(case: &Case<'_>) -> Vec<Seen> {
     let mut seen = Vec::new();
     for (service, containers) in targets(case, |c| c.service().is_some()) {
         let Some(one) = containers.iter().find(|c| taken(c)) else { continue };
-        let same = |c: &&Container| c.service() == one.service() && c.project() == one.project();
-        let instances: BTreeSet<&str> = all().filter(same).map(|c| c.name.as_str()).collect();
+        let alike = |c: &&Container| c.service() == one.service() && c.project() == one.project();
+        let instances: BTreeSet<&str> = everything(case).filter(alike).map(|c| c.name.as_str()).collect();
         if instances.len() != 1 {
             continue;
         }
@@ -257,14 +288,21 @@ fn single_instance(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const HEALTHY_WHILE_BAD: Rule = Rule {
     id: "healthy-while-bad",
     looks_for: "a target whose health check said healthy through an impact that lasted longer than it takes to notice",
+    needs: Some(Needs {
+        missing: "no health check of it had an impact to report, or the time to",
+        seen: |case, on| checked(case).iter().any(|(service, checked)| same(service, on) && !checked.is_empty()),
+    }),
     find: healthy_while_bad,
 };
 
-fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
-    let (Some(lasted), Some(main)) = (case.look.time(FigureKind::DegradedSpan), case.look.main()) else {
-        return vec![];
-    };
-    let Some(impact) = &main.impact else { return vec![] };
+/// When a health check reports. Of a run that did not record how it is checked, the engine's defaults are assumed.
+fn notices(container: &Container) -> Span {
+    container.checks.unwrap_or(HealthChecks::DEFAULT).notices_within()
+}
+
+/// The targets with a health check, by service, that told of the impact or had the time to; and whether they told.
+fn checked<'a>(case: &'a Case<'_>) -> BTreeMap<String, Vec<(&'a Container, bool)>> {
+    let Some(lasted) = case.look.time(FigureKind::DegradedSpan) else { return BTreeMap::new() };
     let told = |container: &Container| {
         case.findings.timeline.iter().any(|row| match &row.what {
             Happening::ContainerChanged { container: name, action, .. } => {
@@ -273,12 +311,22 @@ fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
             _ => false,
         })
     };
-    // Of a run that did not record how it is checked, the engine's defaults are assumed.
-    let notices = |container: &Container| container.checks.unwrap_or(HealthChecks::DEFAULT).notices_within();
+    let could = |container: &'a Container| {
+        let told = told(container);
+        (told || lasted >= notices(container).ns()).then_some((container, told))
+    };
+    let services = targets(case, |c| c.health.is_some()).into_iter();
+    services.map(|(service, containers)| (service, containers.into_iter().filter_map(could).collect())).collect()
+}
+
+fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
+    let (Some(lasted), Some(main)) = (case.look.time(FigureKind::DegradedSpan), case.look.main()) else {
+        return vec![];
+    };
+    let Some(impact) = &main.impact else { return vec![] };
     let mut seen = Vec::new();
-    for (service, containers) in targets(case, |c| c.health.is_some()) {
-        let silent = containers.into_iter().find(|c| !told(c) && lasted >= notices(c).ns());
-        let Some(silent) = silent else { continue };
+    for (service, checked) in checked(case) {
+        let Some((silent, _)) = checked.into_iter().find(|(_, told)| !told) else { continue };
         let within = notices(silent);
         let says = Says {
             signal: "health",
@@ -302,6 +350,10 @@ fn healthy_while_bad(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const LOG_BURST: Rule = Rule {
     id: "log-burst",
     looks_for: "10 or more lines of one kind in the log of a container from the fault on, and none before",
+    needs: Some(Needs {
+        missing: "its log was not kept from the start",
+        seen: |case, on| case.findings.logs.iter().any(|log| same(&log.container, on) && !log.cut),
+    }),
     find: |case| {
         let one = |burst: &LogBurst| {
             let name = &burst.container;

@@ -1,6 +1,6 @@
 //! What response times and outcomes of the load tell.
 
-use super::{Basis, Candidate, Case, Rule, Seen, first, rests};
+use super::{Basis, Candidate, Case, Needs, Rule, Seen, first, rests, same};
 use crate::{
     analysis::{Distribution, ProbeFindings, UsageSeries},
     event::Phase,
@@ -17,9 +17,18 @@ const LATE: f64 = 0.03;
 /// Which share of requests must lie there.
 const SHARE: f64 = 0.01;
 
+const SENT: Needs = Needs {
+    missing: "no load of that name was sent during the fault",
+    seen: |case, on| {
+        let mut named = case.findings.probes.iter().filter(|probe| probe.load && same(&probe.name, on));
+        named.any(|probe| probe.phase(Phase::During).is_some_and(|during| during.offered > 0))
+    },
+};
+
 pub(super) const PLATEAU: Rule = Rule {
     id: "plateau-at-a-round-time",
     looks_for: "1% or more of the response times within 3% above a round value that is not the load's own timeout",
+    needs: Some(SENT),
     find: plateau,
 };
 
@@ -74,6 +83,7 @@ fn share_at(distribution: &Distribution, value: u64) -> f64 {
 pub(super) const NO_ANSWER: Rule = Rule {
     id: "no-answer-in-time",
     looks_for: "1% or more of the requests of a load that waited for their whole timeout during the fault",
+    needs: Some(SENT),
     find: no_answer,
 };
 
@@ -115,6 +125,12 @@ fn no_answer(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const AMPLIFIED: Rule = Rule {
     id: "load-amplified",
     looks_for: "a service that received over 1.5 times the bytes a second that it received before, at the same load",
+    needs: Some(Needs {
+        missing: "too little is known of what it received before and during the fault",
+        seen: |case, on| {
+            by_service(case).iter().any(|(service, series)| same(service, on) && both(case, series).is_some())
+        },
+    }),
     find: amplified,
 };
 
@@ -126,9 +142,8 @@ const COMPARABLE: f64 = 5_000.0;
 fn amplified(case: &Case<'_>) -> Vec<Seen> {
     let Some(main) = case.look.main().filter(|main| main.load) else { return vec![] };
     let one = |(service, series): (String, Vec<&UsageSeries>)| {
-        let received = |phase| received(case, &series, phase);
-        let (before, during) = (received(Phase::Baseline)?, received(Phase::During)?);
-        (before >= COMPARABLE && during > AMPLIFIED_BY * before).then_some(())?;
+        let (before, during) = both(case, &series)?;
+        (during > AMPLIFIED_BY * before).then_some(())?;
         let bytes = |v: f64| format!("{}/s", quantity::bytes(v as u64));
         Some(Seen {
             service: service.clone(),
@@ -158,6 +173,14 @@ fn amplified(case: &Case<'_>) -> Vec<Seen> {
         })
     };
     by_service(case).into_iter().filter_map(one).collect()
+}
+
+/// Bytes a second before and during the fault, if they can be compared.
+fn both(case: &Case<'_>, series: &[&UsageSeries]) -> Option<(f64, f64)> {
+    case.look.main().filter(|main| main.load)?;
+    let received = |phase| received(case, series, phase);
+    let (before, during) = (received(Phase::Baseline)?, received(Phase::During)?);
+    (before >= COMPARABLE).then_some((before, during))
 }
 
 /// What containers used, all of a service together: where one of two is lost, the other's share is no amplification.

@@ -1,6 +1,6 @@
 //! What the drill itself owes: a clean end, and figures that can be trusted.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
+use super::{Basis, Candidate, Case, Needs, Rule, Seen, Wanted, Weight, first, rests, same};
 use crate::{
     analysis::{Cleanup, DoubtKind, Hypothesis, Interval, Value, Why},
     event::Phase,
@@ -17,8 +17,12 @@ use crate::{
 /// More than this share of unknown ticks is worth an action.
 const UNKNOWN: f64 = 0.05;
 
-pub(super) const CLEANUP_UNPROVEN: Rule =
-    Rule { id: "cleanup-unproven", looks_for: "a fault whose undo was not read back", find: cleanup_unproven };
+pub(super) const CLEANUP_UNPROVEN: Rule = Rule {
+    id: "cleanup-unproven",
+    looks_for: "a fault whose undo was not read back",
+    needs: None,
+    find: cleanup_unproven,
+};
 
 fn cleanup_unproven(case: &Case<'_>) -> Vec<Seen> {
     let findings = case.findings;
@@ -46,13 +50,13 @@ fn cleanup_unproven(case: &Case<'_>) -> Vec<Seen> {
             done_when:
                 "firedrill recover reports that 0 things are left, and 1 run of the scenario ends with proven cleanup"
                     .into(),
-            criterion: "cleanup proven".into(),
+            criterion: Wanted::Clean,
         },
     }]
 }
 
 pub(super) const UNDECIDED: Rule =
-    Rule { id: "undecided", looks_for: "a run that could not judge its hypothesis", find: undecided };
+    Rule { id: "undecided", looks_for: "a run that could not judge its hypothesis", needs: None, find: undecided };
 
 fn undecided(case: &Case<'_>) -> Vec<Seen> {
     let verdict = &case.findings.verdict;
@@ -73,7 +77,7 @@ fn undecided(case: &Case<'_>) -> Vec<Seen> {
             aim: Aim::Process,
             weight: Weight::Hygiene,
             done_when: "1 run of the scenario ends held or violated".into(),
-            criterion: "hypothesis held or violated".into(),
+            criterion: Wanted::Decided,
         },
     }]
 }
@@ -81,6 +85,13 @@ fn undecided(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const UNKNOWN_TICKS: Rule = Rule {
     id: "unknown-ticks",
     looks_for: "a judged probe with more than 5% unknown ticks in a phase",
+    needs: Some(Needs {
+        missing: "no judged probe of that name was sent",
+        seen: |case, on| {
+            let mut judged = case.findings.probes.iter().filter(|probe| probe.judged && same(&probe.name, on));
+            judged.any(|probe| probe.phases.iter().any(|phase| phase.offered > 0))
+        },
+    }),
     find: unknown_ticks,
 };
 
@@ -124,8 +135,12 @@ fn in_phase(phase: Phase) -> String {
     }
 }
 
-pub(super) const CLOCK_STEPPED: Rule =
-    Rule { id: "clock-stepped", looks_for: "a wall clock that was stepped while the drill ran", find: clock_stepped };
+pub(super) const CLOCK_STEPPED: Rule = Rule {
+    id: "clock-stepped",
+    looks_for: "a wall clock that was stepped while the drill ran",
+    needs: Some(Needs { missing: "it ran on another host", seen: |case, on| same(&case.findings.run.host, on) }),
+    find: clock_stepped,
+};
 
 fn clock_stepped(case: &Case<'_>) -> Vec<Seen> {
     let stepped = case.findings.doubts.iter().find_map(|doubt| match doubt.kind {
@@ -157,6 +172,13 @@ const SKEWED: u64 = 1_000_000_000;
 pub(super) const CLOCK_SKEWED: Rule = Rule {
     id: "clock-skewed",
     looks_for: "an alert source whose clock is more than 1s from the runner's",
+    needs: Some(Needs {
+        missing: "that source was not read, or showed no clock",
+        seen: |case, on| {
+            let source = case.findings.terms.detect.as_ref().is_some_and(|terms| same(&terms.source.to_string(), on));
+            source && case.findings.alerts.as_ref().is_some_and(|alerts| alerts.clock_ns.is_some())
+        },
+    }),
     find: clock_skewed,
 };
 

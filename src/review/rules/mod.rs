@@ -4,7 +4,7 @@
 //!
 //! # A new rule
 //! One function in the file of its theme, one entry in [`RULES`], and one case each in `tests/it/rules.rs`
-//! that must and must not fire. Its id goes into fingerprints: once published it does not change.
+//! that must and must not fire, and that shows the end state which its candidate action is verified by. Its id goes into fingerprints: once published it does not change.
 
 mod alerts;
 mod containers;
@@ -12,6 +12,9 @@ mod load;
 mod measuring;
 mod neighbours;
 mod recovery;
+mod wanted;
+
+pub use wanted::{Wanted, promise, same};
 
 use super::{
     action::{ActionItem, Aim, Found, Priority, State, Step, Verify, digits, id_of},
@@ -33,7 +36,17 @@ pub struct Rule {
     pub id: &'static str,
     /// What it looks for, for the appendix.
     pub looks_for: &'static str,
+    /// When its silence about something means that all is well; `None`: something else than its silence tells that.
+    needs: Option<Needs>,
     find: fn(&Case<'_>) -> Vec<Seen>,
+}
+
+/// What a run must have looked at before a rule's silence about something tells anything of it.
+struct Needs {
+    /// Why a run without that tells nothing, for people.
+    missing: &'static str,
+    /// Whether the run has it.
+    seen: fn(&Case<'_>, &str) -> bool,
 }
 
 /// All rules.
@@ -133,7 +146,7 @@ pub struct Candidate {
     /// The end state, measurable.
     pub done_when: String,
     /// What must hold in a run of the scenario.
-    pub criterion: String,
+    pub criterion: Wanted,
 }
 
 /// How grave a finding is: the printed rule behind each priority.
@@ -292,7 +305,7 @@ fn proposed(findings: &Findings, hit: &RuleHit, day: Date) -> ActionItem {
         done_when: candidate.done_when.clone(),
         verify: Verify::Scenario {
             scenario: findings.run.scenario_path.clone(),
-            criterion: candidate.criterion.clone(),
+            criterion: candidate.criterion.to_string(),
         },
         reason: None,
         history: vec![Step { on: day, what: State::Proposed.name().into() }],
@@ -300,8 +313,27 @@ fn proposed(findings: &Findings, hit: &RuleHit, day: Date) -> ActionItem {
 }
 
 /// The criterion of a rule that no run has to judge: it finds nothing any more.
-fn rests(rule: &str, on: &str) -> String {
-    format!("rule {rule} finds nothing on {on}")
+fn rests(rule: &str, on: &str) -> Wanted {
+    Wanted::Nothing { rule: rule.into(), on: on.into() }
+}
+
+/// Whether it says anything that a rule has found nothing on something in a run.
+///
+/// # Errors
+/// Why it does not, for people.
+pub fn could_find(findings: &Findings, rule: &str, on: &str) -> Result<(), String> {
+    let Some(known) = RULES.iter().find(|known| known.id == rule) else {
+        return Err(format!("no rule is called {rule}"));
+    };
+    let Some(needs) = &known.needs else {
+        return Err(format!("that rule {rule} finds nothing verifies nothing; a promise of the scenario does"));
+    };
+    if !findings.faults.iter().any(|fault| fault.effective.is_some()) {
+        return Err("no fault took effect".into());
+    }
+    let case = Case { look: Look::at(findings), findings };
+    let blind = || format!("rule {rule} finds nothing on {on}, and could not have: {}", needs.missing);
+    (needs.seen)(&case, on).then_some(()).ok_or_else(blind)
 }
 
 /// At most so many places of evidence, the first ones.

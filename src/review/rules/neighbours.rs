@@ -1,6 +1,6 @@
 //! What happened to containers that were not targets.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first, rests};
+use super::{Basis, Candidate, Case, Needs, Rule, Seen, Weight, first, rests, same};
 use crate::{
     analysis::Neighbour,
     review::{action::Aim, model::look::list, quantity},
@@ -9,12 +9,24 @@ use crate::{
 pub(super) const DEGRADED: Rule = Rule {
     id: "non-target-degraded",
     looks_for: "containers outside the targets that went bad while or after a fault was effective",
+    needs: Some(Needs {
+        missing: "it was not watched beside the targets",
+        seen: |case, on| {
+            let watched = case.findings.scope.watched.iter().map(|c| (&c.name, c.service().unwrap_or(&c.name)));
+            let told =
+                case.findings.blast.iter().map(|n| (&n.container, n.service.as_ref().unwrap_or(&n.container).as_str()));
+            watched.chain(told).any(|(container, service)| same(service, on) && !target(case, container))
+        },
+    }),
     find: degraded,
 };
 
+fn target(case: &Case<'_>, name: &str) -> bool {
+    case.findings.scope.targets.values().flatten().any(|container| container.name == name)
+}
+
 fn degraded(case: &Case<'_>) -> Vec<Seen> {
-    let target = |name: &str| case.findings.scope.targets.values().flatten().any(|c| c.name == name);
-    let bad = case.findings.blast.iter().filter(|n| n.bad && !target(&n.container));
+    let bad = case.findings.blast.iter().filter(|n| n.bad && !target(case, &n.container));
     let seen = |neighbour: &Neighbour| {
         let service = neighbour.service.clone().unwrap_or_else(|| neighbour.container.clone());
         let promised = if neighbour.must_be_unaffected { ", which was promised to stay as it is," } else { "" };

@@ -1,18 +1,15 @@
 //! What was promised, and how service came back.
 
-use super::{Basis, Candidate, Case, Rule, Seen, Weight, first};
+use super::{Basis, Candidate, Case, Rule, Seen, Wanted, Weight, first, promise, wanted::within};
 use crate::{
     analysis::{Bounded, Criterion, CriterionStatus, FigureKind, ProbeFindings, Value},
-    review::{
-        action::Aim,
-        model::{look::phase_name, verdict},
-        quantity,
-    },
+    review::{action::Aim, model::verdict, quantity},
 };
 
 pub(super) const NOT_RECOVERED: Rule = Rule {
     id: "not-recovered",
     looks_for: "a judged probe that was still degraded when the watch ended",
+    needs: None,
     find: not_recovered,
 };
 
@@ -27,7 +24,7 @@ fn not_recovered(case: &Case<'_>) -> Vec<Seen> {
     let still_bad = judged(case).filter_map(|probe| Some((probe, probe.impact.as_ref().filter(|i| i.end.is_none())?)));
     let seen = |(probe, impact): (&ProbeFindings, &crate::analysis::Impact)| {
         let watched = case.findings.run.ended.saturating_sub(impact.start.middle());
-        let within = within(case, probe);
+        let within = within(case.findings, &probe.name);
         Seen {
             service: probe.name.clone(),
             by_fault: true,
@@ -49,21 +46,26 @@ fn not_recovered(case: &Case<'_>) -> Vec<Seen> {
                 aim: Aim::Mitigate,
                 weight: Weight::NotRecovered,
                 done_when: format!("{} recovers {within} in 1 run", probe.name),
-                criterion: format!("recovery: {} recovered {within}", probe.name),
+                criterion: recovery(case, probe),
             },
         }
     };
     still_bad.map(seen).collect()
 }
 
-/// `within 30s`, or `before the watch ends` where nothing is promised.
-fn within(case: &Case<'_>, probe: &ProbeFindings) -> String {
-    let limits = case.findings.terms.expect.recovery.get(&probe.name);
-    limits.and_then(|l| l.within).map_or("before the watch ends".into(), |span| format!("within {span}"))
+/// As promised, if anything is.
+fn recovery(case: &Case<'_>, probe: &ProbeFindings) -> Wanted {
+    let own = |c: &&Criterion| c.what == Bounded::RecoveredWithin && c.probe == Some(probe.id);
+    let promised = case.findings.criteria.iter().find(own);
+    promised.map_or(Wanted::Recovered(probe.name.clone()), |own| Wanted::Promise(promise(own, case.findings)))
 }
 
-pub(super) const RECOVERED_LATE: Rule =
-    Rule { id: "recovered-late", looks_for: "a recovery that took longer than was promised", find: recovered_late };
+pub(super) const RECOVERED_LATE: Rule = Rule {
+    id: "recovered-late",
+    looks_for: "a recovery that took longer than was promised",
+    needs: None,
+    find: recovered_late,
+};
 
 fn broken<'a>(case: &'a Case<'_>) -> impl Iterator<Item = (&'a Criterion, &'a ProbeFindings)> {
     let criteria = case.findings.criteria.iter().filter(|c| c.status == CriterionStatus::Broken);
@@ -83,25 +85,24 @@ fn recovered_late(case: &Case<'_>) -> Vec<Seen> {
             .into(),
         evidence: first(&criterion.evidence, 3),
         candidate: Candidate {
-            title: format!("Shorten the recovery of {} to {}", probe.name, within(case, probe)),
+            title: format!("Shorten the recovery of {} to {}", probe.name, within(case.findings, &probe.name)),
             aim: Aim::Mitigate,
             weight: Weight::Violated,
-            done_when: format!("{} recovers {} after the removal, in 1 run", probe.name, within(case, probe)),
-            criterion: criterion_words(criterion, probe),
+            done_when: format!(
+                "{} recovers {} after the removal, in 1 run",
+                probe.name,
+                within(case.findings, &probe.name)
+            ),
+            criterion: Wanted::Promise(promise(criterion, case.findings)),
         },
     };
     late.map(seen).collect()
 }
 
-/// `during: checkout p99 <= 400ms`
-fn criterion_words(criterion: &Criterion, probe: &ProbeFindings) -> String {
-    let bound = criterion.objective.map(|o| format!(" {}", quantity::objective(o))).unwrap_or_default();
-    format!("{}: {} {}{bound}", phase_name(criterion.phase), probe.name, criterion.what)
-}
-
 pub(super) const PROMISE_BROKEN: Rule = Rule {
     id: "promise-broken",
     looks_for: "the limit of each probe that was broken by most, during the fault or after it",
+    needs: None,
     find: promise_broken,
 };
 
@@ -134,7 +135,7 @@ fn promise_broken(case: &Case<'_>) -> Vec<Seen> {
                 aim: Aim::Prevent,
                 weight: Weight::Violated,
                 done_when: format!("{} is {bound} in 1 run", verdict::criterion_name(&case.look, criterion)),
-                criterion: criterion_words(criterion, probe),
+                criterion: Wanted::Promise(promise(criterion, case.findings)),
             },
         }
     };
@@ -144,6 +145,7 @@ fn promise_broken(case: &Case<'_>) -> Vec<Seen> {
 pub(super) const AFTER_REMOVAL: Rule = Rule {
     id: "recovered-after-removal",
     looks_for: "service that came back only after the runner had removed the fault",
+    needs: None,
     find: after_removal,
 };
 
@@ -175,13 +177,13 @@ fn after_removal(case: &Case<'_>) -> Vec<Seen> {
             aim: Aim::Mitigate,
             weight: case.weight(),
             done_when: format!("{} recovers before the fault is removed in 1 run", main.name),
-            criterion: format!("{} recovered under fault = yes", main.name),
+            criterion: Wanted::RecoveredUnderFault(main.name.clone()),
         },
     }]
 }
 
 pub(super) const GUARD_TRIPPED: Rule =
-    Rule { id: "guard-tripped", looks_for: "a guard that halted the drill", find: guard_tripped };
+    Rule { id: "guard-tripped", looks_for: "a guard that halted the drill", needs: None, find: guard_tripped };
 
 fn guard_tripped(case: &Case<'_>) -> Vec<Seen> {
     let halted = case.findings.guards.iter().filter(|_| !case.not_started()).find(|trip| trip.halted);
@@ -209,14 +211,18 @@ fn guard_tripped(case: &Case<'_>) -> Vec<Seen> {
             aim: Aim::Mitigate,
             weight: case.weight(),
             done_when: "1 run of the scenario ends without this guard".into(),
-            criterion: format!("guard {} does not trip", trip.condition),
+            criterion: Wanted::Quiet(trip.condition.clone()),
         },
     };
     halted.map(seen).into_iter().collect()
 }
 
-pub(super) const LOW_MARGIN: Rule =
-    Rule { id: "low-margin", looks_for: "a hypothesis that held with less than 20% of room", find: low_margin };
+pub(super) const LOW_MARGIN: Rule = Rule {
+    id: "low-margin",
+    looks_for: "a hypothesis that held with less than 20% of room",
+    needs: None,
+    find: low_margin,
+};
 
 fn low_margin(case: &Case<'_>) -> Vec<Seen> {
     let verdict = &case.findings.verdict;
@@ -240,7 +246,7 @@ fn low_margin(case: &Case<'_>) -> Vec<Seen> {
             aim: Aim::Process,
             weight: Weight::LowMargin,
             done_when: "a variant with more load or a longer fault has run, and its margin is 20% or more".into(),
-            criterion: format!("{} with a margin of at least 20%", verdict::criterion_name(&case.look, criterion)),
+            criterion: Wanted::Room(promise(criterion, case.findings)),
         },
     }]
 }
