@@ -5,11 +5,12 @@ mod patterns;
 use super::{Exit, Global, output, table::Table};
 use crate::{
     clock::RunClock,
-    history::{self, Past, Reports, site, words::Row},
+    history::{self, Past, Reports, owed, site, words::Row},
 };
 use anyhow::Context;
 use jiff::{civil::Date, tz::TimeZone};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -19,6 +20,7 @@ use std::{
 #[command(
     after_help = "The runs are the folders of the reports themselves; what is kept in `.cache` beside them only saves time.
 No mean over runs is shown anywhere: each run is a row. Compare two of them with `firedrill compare`.
+OPEN are the open items of a run's review as `firedrill actions --open` lists them: a finding of several runs once.
 
 Examples:
   firedrill history
@@ -63,6 +65,7 @@ impl History {
             return Ok(Exit::Held);
         }
         let all = reports.runs.len();
+        let open = owed::open(&reports);
         reports.runs.retain(|past| self.scenario.is_none() || past.scenario == self.scenario);
         reports.runs.truncate(self.limit.unwrap_or(usize::MAX));
         if self.patterns {
@@ -77,7 +80,7 @@ impl History {
             output::say(format_args!("no run{of} in {} ({all} of others)", self.reports.display()));
             return Ok(Exit::Held);
         }
-        table(&reports.runs, global);
+        table(&reports.runs, &open, global);
         Ok(Exit::Held)
     }
 }
@@ -120,10 +123,10 @@ pub fn refresh_site(folder: &Path) {
     }
 }
 
-fn table(runs: &[Past], global: &Global) {
+fn table(runs: &[Past], open: &BTreeMap<String, usize>, global: &Global) {
     let heads = ["STARTED", "SCENARIO", "VERDICT", "FAILED", "P99 BEFORE TO DURING", "RECOVERED IN", "DETECTED IN"];
     let mut table = Table::new(heads.into_iter().chain(["MARGIN", "OPEN", "FOLDER"]));
-    let rows: Vec<Row> = runs.iter().map(Row::of).collect();
+    let rows: Vec<Row> = runs.iter().map(|past| Row::of(past, open)).collect();
     for row in &rows {
         let Row { started, scenario, verdict, failed, p99, recovered, detected, margin, open, folder, .. } = row;
         table.row(

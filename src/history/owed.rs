@@ -53,6 +53,17 @@ pub fn owed(reports: &Reports, today: Date) -> Vec<Owed<'_>> {
     owed
 }
 
+/// How many open items each review has, by its path, of those that [`owed`] lists: what another review answers to is
+/// counted there.
+pub fn open(reports: &Reports) -> BTreeMap<String, usize> {
+    let mut open = BTreeMap::new();
+    // The day matters for what is overdue alone.
+    for owed in owed(reports, Date::MIN).iter().filter(|owed| owed.item.state.open()) {
+        *open.entry(owed.review.clone()).or_default() += 1;
+    }
+    open
+}
+
 /// Whether an item answers a proposal of this run as well. What was verified before the run does not: it came back.
 fn covers(item: &ActionItem, past: &Past) -> bool {
     let closed = item.history.last().map(|step| step.on).filter(|_| item.state == State::Verified);
@@ -157,6 +168,8 @@ pub(super) mod tests {
         assert_eq!(ids(&owed), ["A-0000000b", "A-0000001c", "A-0000002a"]);
         assert!(owed[0].overdue && owed[0].also == ["A-0000000c", "A-0000000a"], "{owed:?}");
         assert_eq!(owed[1].also, ["A-0000001b"]);
+        let by_review = open(&reports);
+        assert_eq!(by_review.into_iter().collect::<Vec<_>>(), [("b/review.md".into(), 1), ("c/review.md".into(), 1)]);
     }
 
     #[test]

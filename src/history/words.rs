@@ -3,6 +3,7 @@
 use super::past::{Measured, Past};
 use crate::review::{escape::plain, quantity};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Stands where nothing is known.
 const NOTHING: &str = "-";
@@ -32,15 +33,15 @@ pub struct Row {
     pub detected: String,
     /// The smallest margin.
     pub margin: String,
-    /// How many of its action items are open.
+    /// How many of its action items are open, as [`super::owed::open`] counts.
     pub open: String,
     /// What is wrong with its files.
     pub troubles: Vec<String>,
 }
 
 impl Row {
-    /// Of a run.
-    pub fn of(past: &Past) -> Row {
+    /// Of a run, with the open items of all reviews.
+    pub fn of(past: &Past, open: &BTreeMap<String, usize>) -> Row {
         let summary = past.summary.as_ref();
         let figures = summary.map(|summary| &summary.figures);
         let started = past.started.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string());
@@ -57,10 +58,7 @@ impl Row {
             recovered: figures.map_or_else(nothing, |f| time(&f.recover)),
             detected: figures.map_or_else(nothing, |f| time(&f.detect)),
             margin: summary.and_then(|s| s.smallest_margin).map_or_else(nothing, quantity::margin),
-            open: match past.actions.iter().filter(|item| item.state.open()).count() {
-                0 => nothing(),
-                open => open.to_string(),
-            },
+            open: open.get(&past.review()).map_or_else(nothing, usize::to_string),
             troubles: past.troubles.iter().map(|trouble| plain(trouble)).collect(),
         }
     }
@@ -124,7 +122,7 @@ mod tests {
             summary: None,
             actions: vec![],
         };
-        let row = Row::of(&past);
+        let row = Row::of(&past, &BTreeMap::new());
         assert_eq!((row.verdict.as_str(), row.folder.as_str()), ("UNREADABLE", "evil\u{fffd}[2J"));
     }
 }

@@ -38,7 +38,8 @@ const BUTTONS: usize = 40;
 /// The page as of a day. `has` says whether a file below the folder of reports is there to be linked to.
 pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> String {
     let numbers = numbers(reports);
-    let row = |past: &Past| listed(past, &numbers, &has);
+    let open = owed::open(reports);
+    let row = |past: &Past| listed(past, &open, &numbers, &has);
     let runs: Vec<Listed> = reports.runs.iter().map(row).collect();
     let actions = actions(reports, today, &has);
     let patterns = patterns(reports, today);
@@ -62,7 +63,7 @@ pub fn page(reports: &Reports, today: Date, has: impl Fn(&str) -> bool) -> Strin
         actions,
         open: patterns.open.says(),
         day: today.strftime("%-d %B").to_string(),
-        years: years::years(reports, today, &has),
+        years: years::years(reports, today, &open, &has),
         rows: runs,
         detection: detection::detection(&patterns.coverage, &patterns.recall),
         patterns,
@@ -136,9 +137,9 @@ fn numbers(reports: &Reports) -> Numbers {
     names.into_iter().zip(1..).collect()
 }
 
-fn listed(past: &Past, numbers: &Numbers, has: &impl Fn(&str) -> bool) -> Listed {
+fn listed(past: &Past, open: &BTreeMap<String, usize>, numbers: &Numbers, has: &impl Fn(&str) -> bool) -> Listed {
     Listed {
-        row: Row::of(past),
+        row: Row::of(past, open),
         href: href(past, has),
         number: past.scenario.as_ref().and_then(|name| numbers.get(name)).copied().unwrap_or(0),
         title: past.summary.as_ref().map(|summary| escape::plain(&summary.title)).unwrap_or_default(),

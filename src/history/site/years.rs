@@ -7,6 +7,7 @@ use crate::{
 };
 use jiff::civil::Date;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A run of this day in an earlier year. Texts are without control characters and not escaped.
 #[derive(Serialize)]
@@ -27,8 +28,9 @@ pub struct Year {
 }
 
 /// The runs of this day in earlier years, newest first.
-pub fn years(reports: &Reports, today: Date, has: &impl Fn(&str) -> bool) -> Vec<Year> {
-    let of = |past| day(past).filter(|day| same_day(*day, today)).map(|day| year(past, day, today, has));
+pub fn years(reports: &Reports, today: Date, open: &BTreeMap<String, usize>, has: &impl Fn(&str) -> bool) -> Vec<Year> {
+    let row = |past| Row::of(past, open);
+    let of = |past| day(past).filter(|day| same_day(*day, today)).map(|day| year(past, row(past), day, today, has));
     once(reports).filter_map(of).collect()
 }
 
@@ -39,8 +41,7 @@ fn same_day(then: Date, today: Date) -> bool {
     then.year() < today.year() && (month == now || leap)
 }
 
-fn year(past: &Past, then: Date, today: Date, has: &impl Fn(&str) -> bool) -> Year {
-    let row = Row::of(past);
+fn year(past: &Past, row: Row, then: Date, today: Date, has: &impl Fn(&str) -> bool) -> Year {
     let summary = past.summary.as_ref();
     let title = summary.map(|summary| plain(&summary.title)).filter(|title| !title.is_empty());
     let found = summary.and_then(|summary| summary.findings.as_ref()?.first());
@@ -98,7 +99,7 @@ mod tests {
         let mut old = past("20240301T100000Z-a-0001", "a", 1, &[("no-limit", "redis", "kill", "f1")]);
         old.started = Some("2024-03-01T10:00:00Z".parse().unwrap());
         let runs = vec![past("20260301T100000Z-a-0001", "a", 1, &[]), old];
-        let all = years(&Reports { runs, read_anew: 0 }, date(2027, 3, 1), &|_| false);
+        let all = years(&Reports { runs, read_anew: 0 }, date(2027, 3, 1), &BTreeMap::new(), &|_| false);
         let told: Vec<(&str, Option<&str>)> =
             all.iter().map(|year| (year.when.as_str(), year.found.as_deref())).collect();
         assert_eq!(told, [("2026, a year ago", None), ("2024, 3 years ago", Some("found"))]);
