@@ -27,8 +27,9 @@ which holds what was generated last. Where both changed the same lines, both sta
 places are named, and the exit code is 1 until somebody has resolved them. review.html shows what people wrote as such.
 
 A review goes from draft to in-review, reviewed and closed, one step at a time; it can go back to any earlier step.
-reviewed takes an answer to every question, a decision on every action item, no error of `firedrill lint` and no conflict;
-closed takes that every action item is verified, declined, or done by the word of a named person.
+reviewed takes an answer to every question, a decision on every action item that presses (those folded away may stay
+proposed), no error of `firedrill lint` and no conflict; closed takes that every action item that was taken up is verified
+by a drill, declined with a reason, or, where no drill can tell, done by the word of a named person.
 
 Examples:
   firedrill review reports/20260301T100000Z-cache-loss-7f3a
@@ -97,6 +98,7 @@ fn write(folder: &RunFolder, findings: &Findings, global: &Global) -> anyhow::Re
             output::say(folder.path().join(name).display());
         }
     }
+    sign::remark(folder, &composed);
     Ok(tell(folder, &composed))
 }
 

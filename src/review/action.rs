@@ -6,7 +6,7 @@
 mod read;
 mod write;
 
-pub use read::{Trouble, read};
+pub use read::{Trouble, places, read};
 
 use jiff::civil::Date;
 use schemars::JsonSchema;

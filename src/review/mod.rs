@@ -2,7 +2,7 @@
 //!
 //! `rules` finds what is worth acting on, `action` is what is proposed; [`model::Review`] holds every word and figure;
 //! `template` sets it as Markdown and HTML, `custom` in any other layout, `result` and `junit` for machines; `charts` draws; `explain` takes a figure
-//! apart, `verify` computes all again; `lint` reads prose; `escape` makes text from outside harmless; `people` keeps what
+//! apart, `verify` computes all again; `lint` reads prose; `fenced` finds what in Markdown is code; `escape` makes text from outside harmless; `people` keeps what
 //! people write; `write` puts the files into the run folder.
 
 pub mod action;
@@ -10,6 +10,7 @@ pub mod charts;
 pub mod custom;
 pub mod escape;
 pub mod explain;
+mod fenced;
 pub mod junit;
 pub mod lint;
 pub mod model;

@@ -272,3 +272,153 @@ fn what_a_template_sees_fits_the_schema_that_is_kept() {
         crate::review::fits(&seen, &schema, &schema, name);
     }
 }
+
+/// What stands in the way of signing, and that it does.
+fn refused(run: &Run, to: &str) -> String {
+    let told = run.does("review", &["--status", to, "--by", "Ada"], 1);
+    assert!(told.contains("the review stays"), "{told}");
+    told
+}
+
+#[test]
+fn a_block_of_code_hides_no_action_item() {
+    for code in ["```\n~~~\n```", "```\n```text\n```", "````\n```\n````", "- ```\n  # x\n  ```"] {
+        let run = Run::new();
+        run.replace("review.md", "\nAnswer:\n", &format!("\nAnswer: The log said:\n\n{code}\n"));
+        run.does("review", &[], 0);
+        run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
+        run.replace("review.md", "- State: proposed", "- State: declined");
+        assert!(refused(&run, "reviewed").contains("is declined without a reason"), "{code}");
+        run.answer();
+        let listed = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+            .args(["actions", "--reports"])
+            .arg(run.folder.parent().unwrap())
+            .output()
+            .unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert_eq!(listed.matches("declined").count(), 2, "{code}: {listed}");
+    }
+}
+
+#[test]
+fn an_action_item_that_was_taken_out_or_hidden_is_named() {
+    let run = Run::new();
+    run.answer();
+    run.replace("review.md", "\n### A-", "\n```\n### A-");
+    run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
+    for told in [run.does("review", &["--open-prompts"], 0), refused(&run, "reviewed")] {
+        assert_eq!(told.matches("was taken out; decline it with a reason instead").count(), 2, "{told}");
+        assert!(told.contains("code block: nothing closes it"), "{told}");
+    }
+    run.replace("review.md", "\n```\n### A-", "\n### A-");
+    run.does("review", &["--status", "reviewed", "--by", "Ada"], 0);
+    let text = run.read("review.md");
+    let item = text.find("### A-").unwrap();
+    let next = item + 1 + text[item + 1..].find("### A-").unwrap();
+    fs::write(run.folder.join("review.md"), format!("{}{}", &text[..item], &text[next..])).unwrap();
+    assert!(refused(&run, "closed").contains(&format!("action item {} was taken out", &text[item + 4..item + 14])));
+}
+
+#[test]
+fn a_state_takes_what_it_claims() {
+    let run = Run::new();
+    run.answer();
+    run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
+    run.replace("review.md", "- State: declined\n- Reason: it is a sample", "- State: verified by Bob");
+    assert!(refused(&run, "reviewed").contains("is verified by Bob, but no run is named that verified it"));
+    let other = "20261123T100000Z-demo-0000";
+    run.replace("review.md", "verified by Bob", &format!("verified by {other}"));
+    assert!(refused(&run, "reviewed").contains("there is no run 20261123T100000Z-demo-0000"));
+    let folder = run.folder.parent().unwrap().join(other);
+    fs::create_dir(&folder).unwrap();
+    assert!(refused(&run, "reviewed").contains("followup.md"));
+    let text = run.read("review.md");
+    let id = &text[text.find("### A-").unwrap() + 4..][..10];
+    fs::write(folder.join("followup.md"), format!("| {id} | x | done | **verified** | met | `r` |\n")).unwrap();
+    run.does("review", &["--status", "reviewed", "--by", "Ada"], 0);
+    // Without the line that names the scenario it is still a drill's to verify.
+    run.replace("review.md", &format!("- State: verified by {other}"), "- State: done by Bob");
+    let from = run.read("review.md").lines().find(|line| line.starts_with("- Verify: ")).unwrap().to_owned();
+    run.replace("review.md", &format!("{from}\n"), "");
+    assert!(refused(&run, "closed").contains("is done by Bob; a drill has to verify it"));
+    run.replace("review.md", "- State: done by Bob", &format!("- State: verified by {other}"));
+    run.does("review", &["--status", "closed", "--by", "Ada"], 0);
+}
+
+#[test]
+fn any_line_of_a_conflict_that_is_left_is_a_conflict() {
+    let run = Run::new();
+    run.replace("review.base.md", "**How it ended.** Checkout", "**How it ended.** Earlier");
+    run.replace("review.md", "**How it ended.** Checkout", "**How it ended.** Luckily, checkout");
+    run.does("review", &[], 1);
+    for mark in ["<<<<<<< written by people\n", "||||||| generated before\n", "=======\n"] {
+        run.replace("review.md", mark, "");
+        let told = run.does("review", &[], 1);
+        assert_eq!(told.matches("conflict under").count(), 1, "{mark}: {told}");
+    }
+    run.replace("review.md", ">>>>>>> generated now\n", "");
+    run.does("review", &[], 0);
+}
+
+#[test]
+fn what_only_keeps_the_place_of_an_answer_is_none() {
+    let run = Run::new();
+    run.replace("review.md", "\nAnswer:\n", "\nAnswer: TODO\n");
+    assert!(run.does("review", &["--open-prompts"], 0).contains("Detection is unanswered"));
+}
+
+#[test]
+fn a_status_set_by_hand_is_remarked_on_until_it_is_borne_out() {
+    let run = Run::new();
+    run.replace("review.md", "status: draft", "status: closed");
+    let told = run.does("review", &[], 0);
+    assert!(told.contains("Detection is unanswered") && told.contains("the status is closed, and one thing"), "{told}");
+    assert!(run.does("verify", &[], 0).contains("the status is closed, but Detection is unanswered"));
+    run.answer();
+    run.replace("review.md", "- State: declined", "- State: accepted by Ada");
+    assert!(run.does("review", &["--open-prompts"], 0).contains("is accepted by Ada; a drill has to verify it"));
+    run.replace("review.md", "- State: accepted by Ada", "- State: declined");
+    assert!(!run.does("review", &[], 0).contains("the status is"));
+}
+
+#[test]
+fn the_front_matter_is_edited_without_a_conflict() {
+    for (from, to) in [
+        ("owner: \"shop-team\"", "owner: Ada"),
+        ("owner: \"shop-team\"", "owner: 'Ada'"),
+        ("owner: \"shop-team\"", "owner: unassigned"),
+        ("status: draft", "status: In review"),
+        ("due: 2026-11-27", "due: \"2026-12-01\""),
+        ("status: draft", "status: draft # until Monday"),
+        ("due: 2026-11-27", "due: 2026-11-27\nreviewers:\n  - Ada"),
+    ] {
+        let run = Run::new();
+        run.replace("review.md", from, to);
+        run.does("review", &[], 0);
+        let text = run.read("review.md");
+        assert!(text.contains(to) && !text.contains("<<<<<<<"), "{to}: {text}");
+        run.does("review", &[], 0);
+        assert_eq!(run.read("review.md"), text, "{to}");
+        let next = if to.contains("In review") { "draft" } else { "in-review" };
+        run.does("review", &["--status", next, "--by", "Ada"], 0);
+        assert!(run.read("review.md").contains(&format!("status: {next}")), "{to}");
+    }
+    let run = Run::new();
+    run.replace("review.md", "verdict: \"HELD\"", "verdict: \"VIOLATED\"");
+    run.does("review", &[], 0);
+    assert!(run.read("review.md").contains("verdict: \"HELD\""), "what is generated stays generated");
+}
+
+#[test]
+fn what_presses_is_decided_on_and_the_rest_may_stay_proposed() {
+    let run = Run::new();
+    run.replace("review.md", "\nAnswer:\n", "\nAnswer: One error, then none.\n");
+    run.replace("review.md", "## Action items\n", "## Action items\n\n### Set a timeout of 2 s\n\n- Owner: ana\n");
+    run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
+    let told = refused(&run, "reviewed");
+    assert!(told.contains("is proposed; accept or decline it: Set a timeout") && told.contains("one thing"), "{told}");
+    run.replace("review.md", "- Owner: ana", "- State: done by ana");
+    run.does("review", &["--status", "reviewed", "--by", "Ada"], 0);
+    run.does("review", &["--status", "closed", "--by", "Ada"], 0);
+    assert_eq!(run.read("review.md").matches("- State: proposed").count(), 2, "hygiene is carried on");
+}

@@ -203,6 +203,7 @@ fn eight_proposals_and_eight_factors_fit() {
     let items = review.actions.iter().filter(|action| action.visible).count();
     let factors = review.factors.iter().filter(|factor| factor.visible).count();
     assert_eq!((items, factors), (8, 8), "{:#?}", review.actions);
+    assert_eq!(review.to_decide.as_deref(), Some("2 questions, 8 actions, 5 min"));
     assert!(review.actions.len() > 8 && review.factors.len() > 8);
     let text = text(&sample::crowded(), "review.md");
     insta::assert_snapshot!("review_crowded", text);

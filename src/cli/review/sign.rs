@@ -5,8 +5,8 @@ use crate::{
     cli::{Exit, Global, output},
     journal::RunFolder,
     review::{
-        self, escape,
-        people::{REVIEW, Standing, Status, open},
+        self, Composed, escape,
+        people::{REVIEW, Status, open},
     },
 };
 use anyhow::{Context, bail};
@@ -23,10 +23,8 @@ pub fn sign(
     by: &str,
     today: Date,
 ) -> anyhow::Result<Option<Exit>> {
-    if by.trim().is_empty() {
-        bail!("--by takes the name of whoever moves the review");
-    }
-    let (text, standing) = read(folder, findings)?;
+    let composed = read(folder, findings)?;
+    let standing = &composed.review.standing;
     let at = Status::ALL.iter().position(|status| *status == standing.status);
     let next = at.and_then(|at| Status::ALL.get(at + 1));
     if to == standing.status {
@@ -36,14 +34,9 @@ pub fn sign(
         let step = next.map_or(String::new(), |next| format!("; the next step is {next}"));
         bail!("a review that is {} cannot become {to} at once{step}", standing.status);
     }
-    let waiting = open::waiting(&text, findings);
-    let obstacles = waiting.obstacles(to);
+    let obstacles = open::waiting(&composed, folder).obstacles(to);
     if !obstacles.is_empty() && to > standing.status {
-        let path = folder.path().join(REVIEW);
-        for (line, says) in &obstacles {
-            let at = line.map(|line| format!(":{line}")).unwrap_or_default();
-            output::warn(format_args!("{}{at}: {}", path.display(), escape::plain(says)));
-        }
+        obstacles.iter().for_each(|obstacle| output::warn(told(folder, obstacle)));
         output::warn(format_args!(
             "the review stays {}: {} in the way of {to}",
             standing.status,
@@ -51,12 +44,32 @@ pub fn sign(
         ));
         return Ok(Some(Exit::Violated));
     }
-    let signed = standing.moved(to, by, today).put_into(&text);
+    let signed = standing.moved(to, by, today).put_into(&composed.texts[2]);
     let Some(signed) = signed else {
         bail!("{} has no front matter to write the status into", folder.path().join(REVIEW).display());
     };
     review::put(folder.path(), REVIEW, &signed)?;
     Ok(None)
+}
+
+/// Says so where the status was set by hand to one that what stands in the review does not bear.
+pub fn remark(folder: &RunFolder, composed: &Composed) {
+    let status = composed.review.standing.status;
+    let obstacles = open::waiting(composed, folder).obstacles(status);
+    obstacles.iter().for_each(|obstacle| output::warn(told(folder, obstacle)));
+    if !obstacles.is_empty() {
+        output::warn(format_args!(
+            "{}: the status is {status}, and {} in the way of that",
+            folder.path().join(REVIEW).display(),
+            count(obstacles.len())
+        ));
+    }
+}
+
+/// `review.md:12: ...`
+fn told(folder: &RunFolder, (line, says): &(Option<usize>, String)) -> String {
+    let at = line.map(|line| format!(":{line}")).unwrap_or_default();
+    format!("{}{at}: {}", folder.path().join(REVIEW).display(), escape::plain(says))
 }
 
 fn count(n: usize) -> String {
@@ -68,16 +81,16 @@ fn count(n: usize) -> String {
 /// # Errors
 /// If `review.md` cannot be read.
 pub fn list_open(folder: &RunFolder, findings: &Findings, global: &Global) -> anyhow::Result<Exit> {
-    let (text, standing) = read(folder, findings)?;
-    let waiting = open::waiting(&text, findings);
+    let composed = read(folder, findings)?;
+    let standing = &composed.review.standing;
+    let waiting = open::waiting(&composed, folder);
     if global.json {
         output::say(serde_json::to_string_pretty(&waiting)?);
         return Ok(Exit::Held);
     }
-    for (line, says) in waiting.all() {
-        let at = line.map(|line| format!(":{line}")).unwrap_or_default();
-        output::say(format_args!("{}{at}: {}", folder.path().join(REVIEW).display(), escape::plain(&says)));
-    }
+    // A closed review is to be finished as well.
+    let listed = waiting.obstacles(standing.status.max(Status::Reviewed));
+    listed.iter().for_each(|obstacle| output::say(told(folder, obstacle)));
     if !global.quiet {
         let owner = standing.owner.as_deref().unwrap_or("unassigned");
         output::say(format_args!(
@@ -92,11 +105,8 @@ pub fn list_open(folder: &RunFolder, findings: &Findings, global: &Global) -> an
     Ok(Exit::Held)
 }
 
-/// The review as it stands, or the draft if there is none yet, and how far it has come.
-fn read(folder: &RunFolder, findings: &Findings) -> anyhow::Result<(String, Standing)> {
-    let kept = review::kept(folder).context("review.md cannot be read")?;
-    let composed = review::compose(findings, &kept)?;
-    let text = composed.texts[2].clone();
-    let standing = Standing::read(&text, &Standing::of(findings))?;
-    Ok((text, standing))
+/// The review as it stands, or the draft if there is none yet.
+fn read(folder: &RunFolder, findings: &Findings) -> anyhow::Result<Composed> {
+    let kept = review::kept(folder).context("the review cannot be read")?;
+    Ok(review::compose(findings, &kept)?)
 }

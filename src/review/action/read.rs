@@ -2,17 +2,18 @@
 //! what cannot be understood is told with its line and what was expected.
 
 use super::{ActionItem, Aim, Found, Priority, State, Step, Verify, write::Key};
+use crate::review::fenced::Fenced;
 use jiff::civil::Date;
 use regex::Regex;
 use std::{fmt, sync::LazyLock};
 
-/// A line of an action item that cannot be understood. The item is read all the same, without it.
+/// A line that cannot be understood, or that hides others. An item is read all the same, without it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// From 1.
     pub line: usize,
-    /// The item's id.
-    pub item: String,
+    /// The item's id; `code block` for one that nothing closes.
+    pub about: String,
     /// What is there and what was expected.
     pub says: String,
 }
@@ -20,25 +21,36 @@ pub struct Trouble {
 /// `line 12, A-3f9a1c2b: ...`
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, {}: {}", self.line, self.item, self.says)
+        write!(f, "line {}, {}: {}", self.line, self.about, self.says)
     }
 }
 
 /// All action items of a review, in their order, and what could not be understood. A heading below "Action items" is an
 /// item if it has an id or at least one of the known lines; one without an id gets the id that follows from its title.
 pub fn read(markdown: &str) -> (Vec<ActionItem>, Vec<Trouble>) {
+    let code = Fenced::of(markdown);
     let (mut items, mut troubles) = (Vec::new(), Vec::new());
-    for block in blocks(markdown) {
+    for block in blocks(markdown, &code) {
         let (item, mut trouble) = block.item();
         items.push(item);
         troubles.append(&mut trouble);
     }
+    troubles.extend(code.open.map(|line| Trouble {
+        line,
+        about: "code block".into(),
+        says: "nothing closes it, so that no action item below it is read; close it with the marks that open it".into(),
+    }));
     (items, troubles)
+}
+
+/// On which line, from 1, the heading of each action item stands, in their order.
+pub fn places(markdown: &str) -> Vec<usize> {
+    blocks(markdown, &Fenced::of(markdown)).iter().map(|block| block.at + 1).collect()
 }
 
 /// See [`ActionItem::put_into`].
 pub(super) fn replace(markdown: &str, item: &ActionItem) -> Option<String> {
-    let found = blocks(markdown).into_iter().find(|block| block.item().0.id == item.id)?;
+    let found = blocks(markdown, &Fenced::of(markdown)).into_iter().find(|block| block.item().0.id == item.id)?;
     let (now, _) = found.item();
     let lines: Vec<&str> = markdown.split('\n').collect();
     let mut edited: Vec<Option<String>> = lines.iter().map(|line| Some((*line).to_owned())).collect();
@@ -94,25 +106,23 @@ macro_rules! compiled {
 compiled!(HEADING, r"^ {0,3}(#{1,6})\s+(.*?)(?:\s+#+)?\s*$");
 compiled!(ID, r"(?i)^[*_`]*(A-[0-9a-f]{8})[*_`]*\s*[:.\-–—]?[*_]*\s*(.*)$");
 compiled!(NAMED, r"^ {0,3}[-*+]\s+([*_]*)([A-Za-z][A-Za-z _]*?)\s*[*_]*\s*:(.*)$");
-compiled!(FENCE, r"^ {0,3}(```|~~~)");
 compiled!(COMMENT, r"<!--.*?-->");
 compiled!(STATE, r"(?i)^([a-z _-]+?)(?:\s+by\s+(.+)|\s*\((.+)\))?$");
 compiled!(PRIORITY, r"(?is)^(P[0-3])\b\s*(?:[(:,]\s*(.*?)\)?)?$");
 compiled!(EVIDENCE, r"\be\d+\b");
 compiled!(LINKED, r"^\[[^\]]*\]\(\s*<?([^)>\s]+)>?\s*\)$");
 
-fn blocks(markdown: &str) -> Vec<ItemLines> {
+fn blocks(markdown: &str, code: &Fenced) -> Vec<ItemLines> {
     let mut found: Vec<ItemLines> = Vec::new();
     // The level of the heading that the items stand under.
     let mut section: Option<usize> = None;
     let mut current: Option<ItemLines> = None;
-    let mut fenced = false;
+    let mut next = 0;
     for (at, line) in markdown.split('\n').enumerate() {
+        let start = next;
+        next += line.len() + 1;
         let line = line.trim_end_matches('\r');
-        if FENCE.is_match(line) {
-            fenced = !fenced;
-        }
-        if fenced {
+        if code.holds(start) {
             continue;
         }
         if let Some(heading) = HEADING.captures(line) {
@@ -191,7 +201,7 @@ impl ItemLines {
         for line in &self.lines {
             let value = COMMENT.replace_all(&line.value, "");
             if let Err(says) = item.set(line.key, value.trim()) {
-                troubles.push(Trouble { line: line.first + 1, item: id.clone(), says });
+                troubles.push(Trouble { line: line.first + 1, about: id.clone(), says });
             }
         }
         (item, troubles)
@@ -233,6 +243,7 @@ fn state(value: &str) -> Result<(State, Option<String>), String> {
     let name = name.replace(['_', '-'], " ");
     let state = one_of("state", &name, &State::ALL, State::name)?;
     let by = parts.and_then(|parts| parts.get(2).or(parts.get(3)).map(|m| m.as_str().trim().to_owned()));
+    let by = by.filter(|by| !NOTHING.contains(&by.to_lowercase().as_str()));
     Ok((state, by))
 }
 

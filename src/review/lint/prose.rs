@@ -1,6 +1,6 @@
 //! Markdown as a reader of prose sees it: blocks of text with the section they stand in, each character with its
 //! place in the file. Code, quoted text and front matter are not prose. Besides it, only
-//! `people/render.rs` names the Markdown parser.
+//! `people/render.rs` and `fenced.rs` name the Markdown parser.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::ops::Range;

@@ -87,8 +87,10 @@ pub struct Review {
     pub people: Vec<Written>,
     /// What needs a person, at most five.
     pub prompts: Vec<Prompt>,
-    /// About how long the prompts take.
+    /// About how long the prompts take, and the decisions on the action items that press.
     pub minutes: u32,
+    /// How many there are of both: `2 questions, 1 action, 4 min`; null for nothing.
+    pub to_decide: Option<String>,
     /// Five figures.
     pub tiles: Vec<Tile>,
     /// How far the figures can be trusted.
@@ -228,6 +230,9 @@ impl Review {
             response: &response,
         });
         let actions = actions(findings, &hits);
+        // Eight of them, which is the most, take about two minutes.
+        let decisions = actions.iter().filter(|action| action.visible).count();
+        let minutes = prompts.iter().map(|p| p.minutes).sum::<u32>() + decisions.div_ceil(4) as u32;
         Review {
             run: run.id.clone(),
             scenario: run.scenario.clone(),
@@ -246,7 +251,8 @@ impl Review {
             people: vec![],
             banner: verdict::banner(&look, &expected),
             sentences,
-            minutes: prompts.iter().map(|p| p.minutes).sum(),
+            minutes,
+            to_decide: to_decide(prompts.len(), decisions, minutes),
             prompts,
             tiles: tiles::tiles(&look),
             trust: trust::trust(&look),
@@ -316,6 +322,13 @@ impl Review {
         });
         self
     }
+}
+
+fn to_decide(questions: usize, items: usize, minutes: u32) -> Option<String> {
+    let count = |n: usize, one, many| (n > 0).then(|| crate::review::quantity::plural(n as u64, one, many));
+    let both = [count(questions, "question", "questions"), count(items, "action", "actions")];
+    let both: Vec<String> = both.into_iter().flatten().collect();
+    (!both.is_empty()).then(|| format!("{}, {minutes} min", both.join(", ")))
 }
 
 fn actions(findings: &Findings, hits: &[RuleHit]) -> Vec<Action> {

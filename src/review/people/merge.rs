@@ -1,8 +1,12 @@
 //! A three-way merge by section: what was generated last, what people made of it, and what is generated now. A section
 //! that only one side changed is taken from there; within a section that both changed, line by line. Where both changed
-//! the same lines, both stand in the text between markers.
+//! the same lines, both stand in the text between markers. The front matter is merged by its keys, and has none.
 
-use super::sections::{Section, split};
+use super::{
+    front,
+    sections::{FRONT, split},
+};
+use crate::review::fenced::Fenced;
 use diffy::{ConflictStyle, IncompleteHunkStyle, MergeOptions};
 use std::collections::BTreeMap;
 
@@ -27,19 +31,36 @@ pub fn merge(before: &str, people: &str, now: &str) -> String {
     let (before, people, now) = (Keyed::of(before), Keyed::of(people), Keyed::of(now));
     let order = order(&people, &now);
     let text = |side: &Keyed<'_>, key: &str| side.by_key.get(key).map(|text| (*text).to_owned());
-    let merged = order.iter().map(|key| section(text(&before, key), text(&people, key), text(&now, key)));
+    let merged = order.iter().map(|key| {
+        let (before, people, now) = (text(&before, key), text(&people, key), text(&now, key));
+        match (people, now) {
+            (Some(people), Some(now)) if key == FRONT => front::merge(&before.unwrap_or_default(), &people, &now),
+            // Without it nobody can sign the review.
+            (None, Some(now)) if key == FRONT => now,
+            (people, now) => section(before, people, now),
+        }
+    });
     merged.collect()
 }
 
-/// The conflicts that stand in a text, new or left from before.
+/// The conflicts that stand in a text, new or left from before; a single line of the markers is enough.
 pub fn conflicts(text: &str) -> Vec<Conflict> {
-    let marks = |section: &Section<'_>| {
-        let title = section.title.to_owned();
-        let at = section.line;
-        let lines = section.text.lines().enumerate().filter(|(_, line)| line.starts_with("<<<<<<< "));
-        lines.map(|(i, _)| Conflict { section: title.clone(), line: at + i }).collect::<Vec<_>>()
-    };
-    split(text).iter().flat_map(marks).collect()
+    let (sections, code) = (split(text), Fenced::of(text));
+    let title = |line| sections.iter().rev().find(|section| section.line <= line).map_or("", |section| section.title);
+    let (mut found, mut open, mut next) = (Vec::new(), false, 0);
+    for (i, line) in text.lines().enumerate() {
+        let at = next;
+        next += line.len() + 1;
+        let first = line.starts_with("<<<<<<< ");
+        let last = line.starts_with(">>>>>>> ");
+        // In code this line may be anything.
+        let middle = line.starts_with("||||||| ") || line == "=======" && !code.holds(at);
+        if first || (last || middle) && !open {
+            found.push(Conflict { section: title(i + 1).to_owned(), line: i + 1 });
+        }
+        open = (open || first || middle) && !last;
+    }
+    found
 }
 
 struct Keyed<'a> {

@@ -2,14 +2,16 @@
 //!
 //! `review.md` is for people to edit; `review.base.md` is what was generated last. What differs between the two is
 //! theirs. `sections` takes a text apart at its headings, `merge` brings a new draft and people's text together,
-//! `written` finds what is theirs, `render` sets it as harmless HTML, `standing` reads and moves the status, and `open`
-//! lists what still waits for somebody.
+//! `front` does so for the front matter, `written` finds what is theirs, `render` sets it as harmless HTML, `standing` reads and moves the status, `open` lists
+//! what still waits for somebody, and `witness` asks whether the run that is said to have verified an item did.
 
+pub mod front;
 pub mod merge;
 pub mod open;
 mod render;
 mod sections;
 pub mod standing;
+mod witness;
 mod written;
 
 pub use render::html;

@@ -1,17 +1,14 @@
 //! What waits for a person: questions without an answer, action items without a decision, conflicts that nobody has
 //! resolved, words that the linter objects to.
 
-use super::{
-    merge::{self, Conflict},
-    sections::split,
-    standing::Status,
-};
+use super::{BASE, merge::Conflict, sections::split, standing::Status, witness};
 use crate::{
-    analysis::Findings,
+    journal::RunFolder,
     review::{
+        Composed,
         action::{self, ActionItem, State, Verify},
         lint::{self, Level},
-        model::{Prompt, Review},
+        model::Prompt,
     },
 };
 use serde::Serialize;
@@ -37,7 +34,14 @@ pub fn answer(review: &str, about: &str) -> Option<String> {
     let section = sections.iter().find(|section| section.key == wanted)?;
     let text = section.text.split_once(&format!("\n{ANSWER}"))?.1;
     let answer = text.trim();
-    (!answer.is_empty()).then(|| answer.to_owned())
+    (!is_placeholder(answer)).then(|| answer.to_owned())
+}
+
+/// Whether a text only keeps a place: nothing, `?`, `...`, `TODO: ask Ada`. That something does not apply is an answer.
+fn is_placeholder(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_lowercase();
+    ["", "todo", "tbd", "tba", "fixme"].contains(&first.as_str())
 }
 
 fn key(about: &str) -> String {
@@ -63,7 +67,7 @@ pub struct OpenAction {
     pub id: String,
     /// What is proposed.
     pub title: String,
-    /// Where it stands in `review.md`, from 1.
+    /// Where it stands in `review.md`, from 1; `None` if it was taken out.
     pub line: Option<usize>,
 }
 
@@ -72,9 +76,9 @@ pub struct OpenAction {
 pub struct Waiting {
     /// Questions without an answer.
     pub prompts: Vec<OpenPrompt>,
-    /// Action items that nobody has accepted or declined.
+    /// Pressing action items that nobody has accepted or declined, and those that were taken out.
     pub actions: Vec<OpenAction>,
-    /// Conflicts and errors of language and of action items, with their lines.
+    /// Conflicts and errors of language and of action items (a state without what it takes), with their lines.
     pub errors: Vec<Told>,
     /// Action items that are not finished, for closing.
     #[serde(skip)]
@@ -90,46 +94,80 @@ pub struct Told {
     pub says: String,
 }
 
-/// What waits for a person in the text of a review.
-pub fn waiting(review: &str, findings: &Findings) -> Waiting {
-    let (items, troubles) = action::read(review);
-    let at = |item: &ActionItem| heading_of(review, &item.id);
-    let undecided = items.iter().filter(|item| item.state == State::Proposed);
+/// What waits for a person in a review; `folder` is its run's.
+pub fn waiting(composed: &Composed, folder: &RunFolder) -> Waiting {
+    let [_, _, text, _] = &composed.texts;
+    let (items, troubles) = action::read(text);
+    let (drafted, _) = action::read(&composed.generated);
+    let placed: Vec<(&ActionItem, usize)> = items.iter().zip(action::places(text)).collect();
+    let pressing = |id: &str| composed.review.actions.iter().any(|action| action.item.id == id && action.visible);
+    let undecided = placed.iter().filter(|(item, _)| item.state == State::Proposed && pressing(&item.id));
+    let gone = drafted.iter().filter(|drafted| items.iter().all(|item| item.id != drafted.id));
     let told = |line, says| Told { line: Some(line), says };
-    let conflicts = merge::conflicts(review);
-    let conflicts =
-        conflicts.iter().map(|Conflict { section, line }| told(*line, format!("a conflict under `{section}`")));
-    let words = lint::lint(review, &lint::Options::default()).into_iter().filter(|found| found.level == Level::Error);
+    let conflicts = composed.conflicts.iter();
+    let conflicts = conflicts.map(|Conflict { section, line }| told(*line, format!("a conflict under `{section}`")));
+    let words = lint::lint(text, &lint::Options::default()).into_iter().filter(|found| found.level == Level::Error);
     let words =
         words.map(|found| told(found.line, format!("{}: `{}`: {}", found.rule, found.found.trim(), found.message)));
-    let unread = troubles.iter().map(|trouble| told(trouble.line, format!("{}: {}", trouble.item, trouble.says)));
+    let unread = troubles.iter().map(|trouble| told(trouble.line, format!("{}: {}", trouble.about, trouble.says)));
+    let of_items = |what: &dyn Fn(&ActionItem) -> Option<String>| -> Vec<Told> {
+        let says =
+            |(item, line): &(&ActionItem, usize)| Some(told(*line, format!("action item {} {}", item.id, what(item)?)));
+        placed.iter().filter_map(says).collect()
+    };
+    let by_drill = |item: &ActionItem| by_drill(item, &drafted);
     Waiting {
-        prompts: prompts(review, &Review::of(findings).prompts),
+        prompts: prompts(text, &composed.review.prompts),
         actions: undecided
-            .map(|item| OpenAction { id: item.id.clone(), title: item.title.clone(), line: at(item) })
+            .map(|(item, line)| open(item, Some(*line)))
+            .chain(gone.map(|item| open(item, None)))
             .collect(),
-        errors: conflicts.chain(words).chain(unread).collect(),
-        unfinished: items.iter().filter_map(|item| Some(Told { line: at(item), says: unfinished(item)? })).collect(),
+        errors: conflicts
+            .chain(words)
+            .chain(unread)
+            .chain(of_items(&|item| unsound(item, by_drill(item), folder)))
+            .collect(),
+        unfinished: of_items(&|item| unfinished(item, by_drill(item))),
     }
 }
 
-fn heading_of(review: &str, id: &str) -> Option<usize> {
-    review.lines().position(|line| line.starts_with('#') && line.contains(id)).map(|at| at + 1)
+fn open(item: &ActionItem, line: Option<usize>) -> OpenAction {
+    OpenAction { id: item.id.clone(), title: item.title.clone(), line }
+}
+
+/// Whether a drill verifies an item. Taking out the line that says so does not make it a person's.
+fn by_drill(item: &ActionItem, drafted: &[ActionItem]) -> bool {
+    let scenario = |item: &ActionItem| matches!(item.verify, Verify::Scenario { .. });
+    let unsaid = item.verify == Verify::Person(String::new());
+    scenario(item) || unsaid && drafted.iter().any(|drafted| drafted.id == item.id && scenario(drafted))
+}
+
+/// What a state lacks that anybody can write: declined takes a reason, and only a drill shows what a drill can.
+fn unsound(item: &ActionItem, by_drill: bool, folder: &RunFolder) -> Option<String> {
+    match item.state {
+        State::Declined if item.reason.is_none() => Some("is declined without a reason; add `- Reason: ...`".into()),
+        State::Verified if by_drill => {
+            let wrong = witness::verified(item.by.as_deref(), &item.id, folder).err()?;
+            Some(format!("is {}, but {wrong}; `firedrill followup {}` asks a drill", item.state_words(), item.id))
+        }
+        _ => None,
+    }
 }
 
 /// Why an item keeps its review from being closed: only a drill closes what a drill can verify; the rest takes a name.
-fn unfinished(item: &ActionItem) -> Option<String> {
-    let named = item.by.as_ref().is_some_and(|by| !by.trim().is_empty());
-    let finished = match (item.state, &item.verify) {
-        (State::Verified | State::Declined, _) => true,
-        (State::Done, Verify::Person(_)) => named,
-        _ => false,
+/// A proposal is no unfinished work: the pressing ones wait for a decision, the others are carried on.
+fn unfinished(item: &ActionItem, by_drill: bool) -> Option<String> {
+    let finished = match item.state {
+        State::Proposed | State::Declined => true,
+        State::Verified => by_drill || item.by.is_some(),
+        State::Done => !by_drill && item.by.is_some(),
+        State::Accepted | State::InProgress | State::Regressed => false,
     };
-    let needs = match &item.verify {
-        Verify::Scenario { .. } => "a drill has to verify it, or somebody declines it",
-        Verify::Person(_) => "somebody has to say by name that it is done (`- State: done by NAME`), or declines it",
+    let needs = match by_drill {
+        true => "a drill has to verify it, or somebody declines it",
+        false => "somebody has to say by name that it is done (`- State: done by NAME`), or declines it",
     };
-    (!finished).then(|| format!("action item {} is {}; {needs}", item.id, item.state_words()))
+    (!finished).then(|| format!("is {}; {needs}", item.state_words()))
 }
 
 impl Waiting {
@@ -140,15 +178,9 @@ impl Waiting {
             Status::Reviewed => self.all(),
             Status::Closed => {
                 let unfinished = self.unfinished.iter().map(|told| (told.line, told.says.clone()));
-                let mut all: Vec<_> = self.all().into_iter().filter(|(line, _)| !self.undecided_at(*line)).collect();
-                all.extend(unfinished);
-                all
+                self.all().into_iter().chain(unfinished).collect()
             }
         }
-    }
-
-    fn undecided_at(&self, line: Option<usize>) -> bool {
-        line.is_some() && self.actions.iter().any(|action| action.line == line)
     }
 
     /// Questions, then decisions, then errors.
@@ -157,8 +189,12 @@ impl Waiting {
             Some(_) => (prompt.line, format!("{} is unanswered: {}", prompt.about, prompt.question)),
             None => (None, format!("{} was taken out and is unanswered: {}", prompt.about, prompt.question)),
         });
-        let actions = self.actions.iter().map(|action| {
-            (action.line, format!("action item {} is proposed; accept or decline it: {}", action.id, action.title))
+        let actions = self.actions.iter().map(|OpenAction { id, title, line }| match line {
+            Some(_) => (*line, format!("action item {id} is proposed; accept or decline it: {title}")),
+            None => (
+                None,
+                format!("action item {id} was taken out; decline it with a reason instead ({BASE} has it): {title}"),
+            ),
         });
         let errors = self.errors.iter().map(|told| (told.line, told.says.clone()));
         prompts.chain(actions).chain(errors).collect()
@@ -169,12 +205,19 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    const REVIEW: &str = "# T\n\n## Decide (2, about 3 min)\n\n### Detection\n\nWhat did you see?\n\nAnswer:\n\n### Margin\n\nWhat room?\n\nAnswer: 20 %,\nas agreed.\n\n## Figures\n\nAnswer: none\n";
+    const REVIEW: &str = "# T\n\n## Decide (2 questions, 3 min)\n\n### Detection\n\nWhat did you see?\n\nAnswer:\n\n### Margin\n\nWhat room?\n\nAnswer: 20 %,\nas agreed.\n\n## Figures\n\nAnswer: none\n";
 
     #[test]
     fn answers_are_found_below_their_question() {
         assert_eq!(answer(REVIEW, "Detection"), None);
         assert_eq!(answer(REVIEW, "Margin").as_deref(), Some("20 %,\nas agreed."));
+        let said = |words: &str| answer(&REVIEW.replace("20 %,\nas agreed.", words), "Margin");
+        for none in ["TODO", "*tbd*", "?", "...", "-", "–", "TBD: ask Ada", "\n\n- [ ] todo"] {
+            assert_eq!(said(none), None, "{none}");
+        }
+        for some in ["n/a", "None.", "0", "Todos were open"] {
+            assert_eq!(said(some).as_deref(), Some(some));
+        }
         let ask = |about, text: &str| Prompt { about, text: text.into(), minutes: 1, evidence: vec![], answer: None };
         let asked =
             [ask("Detection", "What did you see?"), ask("Margin", "What room?"), ask("History", "What changed?")];

@@ -1,5 +1,6 @@
 //! A review taken apart at its headings, so that two versions of it can be compared section by section.
 
+use crate::review::fenced::Fenced;
 use std::collections::BTreeMap;
 
 /// The deepest heading that begins a section of its own.
@@ -30,17 +31,9 @@ pub fn split(markdown: &str) -> Vec<Section<'_>> {
     }
     let mut open = Open { start: front, line: 1 + markdown[..front].matches('\n').count(), heading: None };
     let (mut at, mut number) = (open.start, open.line);
-    let mut fence: Option<&str> = None;
+    let code = Fenced::of(markdown);
     for line in markdown[front..].split_inclusive('\n') {
-        if let Some(mark) = fence_mark(line) {
-            match fence {
-                Some(opened) if mark == opened => fence = None,
-                None => fence = Some(mark),
-                Some(_) => {}
-            }
-        } else if fence.is_none()
-            && let Some(heading) = heading(line)
-        {
+        if let Some(heading) = heading(line).filter(|_| !code.holds(at)) {
             splitter.close(&open, &markdown[open.start..at]);
             open = Open { start: at, line: number, heading: Some(heading) };
         }
@@ -57,12 +50,6 @@ fn front_matter(markdown: &str) -> usize {
         return 0;
     }
     markdown[4..].find("\n---\n").map_or(0, |end| 4 + end + "\n---\n".len())
-}
-
-fn fence_mark(line: &str) -> Option<&'static str> {
-    let text = line.trim_start_matches(' ');
-    let indented = line.len() - text.len() > 3;
-    ["```", "~~~"].into_iter().find(|mark| !indented && text.starts_with(mark))
 }
 
 /// Level and text of an ATX heading that begins a section.
@@ -107,7 +94,7 @@ impl<'a> Splitter<'a> {
     }
 }
 
-/// A heading without what changes from draft to draft: `Decide (2, about 3 min)`, `A-3f9a: Add an alert`.
+/// A heading without what changes from draft to draft: `Decide (2 questions, 3 min)`, `A-3f9a: Add an alert`.
 fn name(title: &str) -> String {
     let before = title.split(" (").next().unwrap_or(title);
     let id = before.split_once(':').map(|(id, _)| id).filter(|id| id.starts_with("A-") && !id.contains(' '));
@@ -120,7 +107,7 @@ mod tests {
 
     #[test]
     fn headings_begin_sections_and_code_does_not() {
-        let text = "---\na: 1\n---\n\n# T\n\n## Decide (2, about 3 min)\n\n### Detection\nx\n\n```\n## no\n```\n#### deep\n## Action items\n### A-1f: Do it\n### A-1f: Again\n";
+        let text = "---\na: 1\n---\n\n# T\n\n## Decide (2 questions, 3 min)\n\n### Detection\nx\n\n```\n## no\n```\n#### deep\n## Action items\n### A-1f: Do it\n### A-1f: Again\n";
         let sections = split(text);
         let keys: Vec<_> = sections.iter().map(|s| (s.key.as_str(), s.line)).collect();
         assert_eq!(

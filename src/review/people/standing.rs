@@ -1,11 +1,14 @@
 //! How far a review has come: status, owner, due date, and who moved it; all in its front matter.
 
-use super::sections::{FRONT, split};
+use super::{
+    front,
+    sections::{FRONT, split},
+};
 use crate::{analysis::Findings, review::escape};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// A review is due so many days after its drill.
 const DUE_DAYS: i64 = 5;
@@ -93,27 +96,30 @@ impl Standing {
     pub fn read(review: &str, draft: &Standing) -> Result<Standing, Unreadable> {
         let mut standing = draft.clone();
         let Some(front) = split(review).into_iter().find(|section| section.key == FRONT) else { return Ok(standing) };
-        for (i, line) in front.text.lines().enumerate() {
-            let Some((key, value)) = line.split_once(':') else { continue };
-            let wrong = |says: String| Unreadable { line: i + 1, says };
-            let value = value.trim();
-            match key {
-                "status" => {
-                    standing.status = Status::named(&scalar(value)).ok_or_else(|| {
+        let mut met = BTreeSet::new();
+        for entry in front::entries(front.text) {
+            let wrong = |says: String| Unreadable { line: entry.line, says };
+            if let Some(key) = entry.key.filter(|key| !met.insert(*key)) {
+                return Err(wrong(format!("`{key}` stands here twice; keep one of the two lines")));
+            }
+            let value = front::scalar(entry.value);
+            match entry.key {
+                Some("status") => {
+                    standing.status = Status::named(&value).ok_or_else(|| {
                         wrong(format!(
                             "the status `{}` is none of draft, in-review, reviewed, closed",
-                            escape::plain(value)
+                            escape::plain(&value)
                         ))
                     })?;
                 }
-                "owner" => standing.owner = Some(scalar(value)).filter(|o| !o.is_empty() && o != UNASSIGNED),
-                "due" => {
-                    let date: Date = scalar(value).parse().map_err(|_| {
-                        wrong(format!("the due date `{}` is no date such as 2026-03-06", escape::plain(value)))
+                Some("owner") => standing.owner = Some(value).filter(|o| !o.is_empty() && o != UNASSIGNED),
+                Some("due") => {
+                    let date: Date = value.parse().map_err(|_| {
+                        wrong(format!("the due date `{}` is no date such as 2026-03-06", escape::plain(&value)))
                     })?;
                     standing.due = date.to_string();
                 }
-                "status_history" => standing.history = list(value),
+                Some("status_history") => standing.history = front::list(entry.value),
                 _ => {}
             }
         }
@@ -140,7 +146,7 @@ impl Standing {
         ];
         let mut text = front.text.to_owned();
         for (key, value) in lines {
-            text = with_key(&text, key, &value);
+            text = front::set(&text, key, &value);
         }
         Some(format!("{text}{}", &review[front.text.len()..]))
     }
@@ -164,67 +170,6 @@ impl Standing {
 
 /// What stands for nobody.
 pub const UNASSIGNED: &str = "unassigned";
-
-/// The front matter with a key set; a new one stands below `due`, or at the end.
-fn with_key(front: &str, key: &str, value: &str) -> String {
-    let mut lines: Vec<String> = front.lines().map(str::to_owned).collect();
-    let of = |lines: &[String], key: &str| lines.iter().position(|line| line.split(':').next() == Some(key));
-    let line = format!("{key}: {value}");
-    match of(&lines, key) {
-        Some(at) => lines[at] = line,
-        None => {
-            let at = of(&lines, "due").map_or(lines.len() - 1, |due| due + 1);
-            lines.insert(at, line);
-        }
-    }
-    lines.iter().map(|line| format!("{line}\n")).collect()
-}
-
-/// A YAML scalar on one line: bare, or quoted as [`escape::yaml`] and people do.
-fn scalar(text: &str) -> String {
-    let text = text.trim();
-    if let Some(inside) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
-        return inside.replace("''", "'");
-    }
-    let Some(inside) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
-        return text.split(" #").next().unwrap_or(text).trim().to_owned();
-    };
-    let mut out = String::new();
-    let mut chars = inside.chars();
-    while let Some(c) = chars.next() {
-        match (c, c == '\\') {
-            (_, false) => out.push(c),
-            _ => match chars.next() {
-                Some('x') => {
-                    let hex: String = chars.by_ref().take(2).collect();
-                    out.extend(u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32));
-                }
-                Some(other) => out.push(other),
-                None => {}
-            },
-        }
-    }
-    out
-}
-
-/// `["a", "b"]` on one line.
-fn list(text: &str) -> Vec<String> {
-    let inside = text.trim().trim_start_matches('[').trim_end_matches(']');
-    let (mut items, mut item, mut quoted, mut escaped) = (Vec::new(), String::new(), false, false);
-    for c in inside.chars() {
-        match c {
-            ',' if !quoted => items.push(std::mem::take(&mut item)),
-            '"' if !escaped => {
-                quoted = !quoted;
-                item.push(c);
-            }
-            c => item.push(c),
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    items.push(item);
-    items.iter().map(|item| scalar(item)).filter(|item| !item.is_empty()).collect()
-}
 
 #[cfg(test)]
 mod tests {
@@ -260,5 +205,7 @@ mod tests {
         let error = read("---\nrun: x\nstatus: done\n---\n").unwrap_err();
         assert_eq!(error.to_string(), "review.md:3: the status `done` is none of draft, in-review, reviewed, closed");
         assert_eq!(read("---\ndue: soon\n---\n").unwrap_err().line, 2);
+        let twice = read("---\nowner: Ada\ndue: 2026-03-06\nowner: Bob\n---\n").unwrap_err();
+        assert_eq!(twice.to_string(), "review.md:4: `owner` stands here twice; keep one of the two lines");
     }
 }

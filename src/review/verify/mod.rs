@@ -8,8 +8,8 @@ mod prose;
 
 use super::{
     escape,
-    people::{BASE, REVIEW, Standing},
-    write::{self, FILES, Kept},
+    people::{BASE, REVIEW, Standing, open},
+    write::{self, Composed, FILES, Kept},
 };
 use crate::{
     analysis::{AnalysisError, DoubtKind, Findings, analyse},
@@ -216,6 +216,7 @@ impl Check<'_> {
             let says = format!("a conflict under `{}` is not resolved", escape::plain(&conflict.section));
             self.note(REVIEW, Some(conflict.line), says);
         }
+        self.status(&composed);
         self.base(&kept);
         let stale = *text != composed.texts[2];
         if stale {
@@ -227,6 +228,14 @@ impl Check<'_> {
                 Some(found) if found != composed.texts[at] => self.page(name, &found, &kept, &composed.texts[at]),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// What stands in the way of the status that the review says it has.
+    fn status(&mut self, composed: &Composed) {
+        let status = composed.review.standing.status;
+        for (line, says) in open::waiting(composed, self.folder).obstacles(status) {
+            self.note(REVIEW, line, format!("the status is {status}, but {says}"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Numbers and verdicts in generated prose that somebody changed. Words are people's to change; numbers are measured.
 
-use crate::review::people::{changes, split};
+use crate::review::people::{changes, front::THEIRS, split};
 
 /// Words that are results as much as any number.
 const RESULTS: [&str; 13] = [
@@ -18,9 +18,6 @@ const RESULTS: [&str; 13] = [
     "proven",
     "unproven",
 ];
-
-/// Keys of the front matter that are people's.
-const THEIRS: [&str; 6] = ["status", "owner", "due", "status_history", "participants", "tags"];
 
 /// Lines of the edited text in which a generated number was changed, with what was generated.
 pub fn edited(generated: &str, text: &str) -> Vec<(usize, String)> {
