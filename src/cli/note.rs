@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use std::path::PathBuf;
 
 /// Which drill is meant.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Which {
     /// The run folder, or the name of one in the reports; needed only while several drills run.
     #[arg(long, value_name = "RUN")]
@@ -46,7 +46,13 @@ impl Words {
 
 /// Arguments of `firedrill stop`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  firedrill stop
+  firedrill stop 20261122T212546Z-demo-fc72")]
 pub struct Stop {
+    /// The run folder, or the name of one in the reports; needed only while several drills run.
+    #[arg(value_name = "RUN", conflicts_with = "run")]
+    pub named: Option<PathBuf>,
     #[command(flatten)]
     pub which: Which,
 }
@@ -54,7 +60,8 @@ pub struct Stop {
 impl Stop {
     /// Asks the drill that is running to stop.
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
-        self.which.say(&Said::Stop { who: who() }, global)
+        let which = Which { run: self.named.clone().or_else(|| self.which.run.clone()), ..self.which.clone() };
+        which.say(&Said::Stop { who: who() }, global)
     }
 }
 

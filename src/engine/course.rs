@@ -41,6 +41,7 @@ impl Drill {
         let gate = self.start_load(loading, &slot)?;
         self.pass_gate(&gate).await?;
         self.await_keeper(keeper).await?;
+        self.look_once_more().await.map_err(NotStarted::CouldNotRun)?;
         let zero = self.record.tell(EventKind::GatePassed);
         let mut from = self.faults(zero).await;
         if let Some(reason) = self.halt.reason() {

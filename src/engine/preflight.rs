@@ -4,7 +4,7 @@
 use super::drill::Drill;
 use crate::{
     clock::RunClock,
-    container::{ContainerError, Containers, Holder, Op},
+    container::{Container, ContainerError, Containers, Holder, Op},
     event::{EventKind, NotStarted, Phase},
     fault::Injection,
     units::Span,
@@ -84,14 +84,22 @@ impl Drill {
 
     /// The plan was made before the locks were ours: has anything moved since?
     async fn look_again(&self) -> Result<(), String> {
+        let moved = |now: &Container, then: &Container| now.state != then.state || now.started_at != then.started_at;
+        self.compare_targets("while the plan was made", moved).await
+    }
+
+    /// The baseline took its time: is every target still in the state in which it is to be hit? One that was started
+    /// anew meanwhile is; agents follow it.
+    pub(crate) async fn look_once_more(&self) -> Result<(), String> {
+        self.compare_targets("before the first fault", |now, then| now.state != then.state).await
+    }
+
+    async fn compare_targets(&self, when: &str, moved: impl Fn(&Container, &Container) -> bool) -> Result<(), String> {
         for target in self.targets() {
             let now = self.containers.inspect(&target.id).await.map_err(|error| format!("{}: {error}", target.name))?;
-            if now.state != target.state || now.started_at != target.started_at {
+            if moved(&now, target) {
                 let (was, is) = (target.state.name(), now.state.name());
-                return Err(format!(
-                    "{} changed while the plan was made ({was}, then {is}); run it again",
-                    target.name
-                ));
+                return Err(format!("{} changed {when} ({was}, then {is}); run it again", target.name));
             }
         }
         Ok(())

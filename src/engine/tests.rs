@@ -167,14 +167,24 @@ impl Setting {
     }
 
     /// Runs, and does something that long after t=0.
+    /// With something that happens so long after the gate.
     async fn run_and(
         &mut self,
         after: Duration,
         act: impl FnOnce(Sim, mpsc::UnboundedSender<String>) + Send + 'static,
     ) -> Ran {
+        self.run_and_after(EventKind::GatePassed, after, act).await
+    }
+
+    async fn run_and_after(
+        &mut self,
+        moment: EventKind,
+        after: Duration,
+        act: impl FnOnce(Sim, mpsc::UnboundedSender<String>) + Send + 'static,
+    ) -> Ran {
         let (events, sim, stops) = (self.events.clone(), self.sim.clone(), self.stops.clone());
         tokio::spawn(async move {
-            while !events.0.lock().unwrap().iter().any(|event| event.kind == EventKind::GatePassed) {
+            while !events.0.lock().unwrap().iter().any(|event| event.kind == moment) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             tokio::time::sleep(after).await;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::At,
-    container::{ContainerError, Op},
+    container::{ContainerError, Op, OpOutcome},
     event::{EventKind, FaultId, Phase, UndoReason},
     fault::{Injection, Proof},
     plan::Step,
@@ -118,8 +118,10 @@ impl Drill {
     }
 
     async fn read_back(&self, fault: FaultId, injection: &Injection, last: Option<&Done>) -> bool {
-        let failed =
-            last.is_some_and(|done| matches!(done, Err(error) if !matches!(error, ContainerError::Unknown(_))));
+        let failed = last.is_some_and(|done| match done {
+            Ok(outcome) => *outcome == OpOutcome::Already,
+            Err(error) => !matches!(error, ContainerError::Unknown(_)),
+        });
         let deadline = Instant::now() + PROOF_PATIENCE;
         let (proven, seen) = loop {
             let (proven, seen) = self.look(injection, last).await;
@@ -142,6 +144,10 @@ impl Drill {
 
     async fn look(&self, injection: &Injection, last: Option<&Done>) -> (bool, String) {
         match (self.containers.inspect(&injection.on).await, self.snapshot(&injection.on)) {
+            // Somebody was there first: what is seen now is not this fault's doing.
+            (Ok(now), _) if matches!(last, Some(Ok(OpOutcome::Already))) => {
+                (false, format!("{}, and it was so before the fault", now.state.name()))
+            }
             (Ok(now), Some(before)) => proof::seen(&injection.proof, before, &now, last),
             (Ok(now), None) => proof::seen(&injection.proof, &now, &now, last),
             (Err(error), _) => (false, error.to_string()),

@@ -62,28 +62,29 @@ impl<'a> World<'a> {
 
     /// Counted at every moment at which something starts, since only then can a count rise.
     fn blast_radius(&self) -> Vec<PlanError> {
-        let mut worst: BTreeMap<Service, (usize, &Step)> = BTreeMap::new();
+        let mut worst: BTreeMap<Service, (usize, Span, &Step)> = BTreeMap::new();
         for step in self.steps {
-            for (service, taken) in self.taken_at(step.at.0) {
-                let most = worst.entry(service).or_insert((0, step));
+            for (service, (taken, unasked)) in self.taken_at(step.at.0) {
+                let most = worst.entry(service).or_insert((0, step.at, unasked));
                 if taken > most.0 {
-                    *most = (taken, step);
+                    *most = (taken, step.at, unasked);
                 }
             }
         }
-        worst.into_iter().filter_map(|(service, (taken, step))| self.too_many(service, taken, step)).collect()
+        worst.into_iter().filter_map(|(service, (taken, at, step))| self.too_many(service, taken, at, step)).collect()
     }
 
-    /// How many containers of each service are taken away at a moment by steps that did not ask for all.
-    fn taken_at(&self, moment: Duration) -> BTreeMap<Service<'a>, usize> {
+    /// How many containers of each service are taken away at a moment, and the last step that did not ask for all;
+    /// services of which every step did are left out.
+    fn taken_at(&self, moment: Duration) -> BTreeMap<Service<'a>, (usize, &'a Step)> {
         let mut held: BTreeMap<Service, BTreeSet<&ContainerId>> = BTreeMap::new();
         let mut rolling: BTreeMap<Service, usize> = BTreeMap::new();
-        let mut unasked = BTreeSet::new();
+        let mut unasked: BTreeMap<Service, &Step> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| stretch(step).holds(moment)) {
             for one in step.injections.iter().flat_map(|injection| self.taken(injection)) {
                 let Some(service) = service(one) else { continue };
                 if !self.asked_for_all(step) {
-                    unasked.insert(service);
+                    unasked.insert(service, step);
                 }
                 if step.one_by_one.is_some() {
                     rolling.insert(service, at_once(step));
@@ -92,9 +93,9 @@ impl<'a> World<'a> {
                 }
             }
         }
-        let count = |service: Service<'a>| {
+        let count = |(service, step): (Service<'a>, &'a Step)| {
             let held = held.get(&service).map_or(0, BTreeSet::len);
-            (service, held + rolling.get(&service).copied().unwrap_or(0))
+            (service, (held + rolling.get(&service).copied().unwrap_or(0), step))
         };
         unasked.into_iter().map(count).collect()
     }
@@ -114,7 +115,7 @@ impl<'a> World<'a> {
         self.container(owner).into_iter().chain(self.sharing(&owner.id)).collect()
     }
 
-    fn too_many(&self, wanted: Service, taken: usize, step: &Step) -> Option<PlanError> {
+    fn too_many(&self, wanted: Service, taken: usize, at: Span, step: &Step) -> Option<PlanError> {
         let replica = |one: &&Container| {
             one.state == State::Running && service(one) == Some(wanted) && !super::select::one_off(one)
         };
@@ -122,12 +123,12 @@ impl<'a> World<'a> {
         if taken <= replicas / 2 {
             return None;
         }
-        let (entry, when) = (self.entry(step.fault), step.at);
+        let entry = self.entry(step.fault);
         let message = if replicas == 1 {
             format!("`{}` takes the only running replica of service {}", entry.fault.kind(), wanted.1)
         } else {
             format!(
-                "at {when} this takes {taken} of {replicas} running replicas of service {}; at most {} unless asked",
+                "at {at} this takes {taken} of {replicas} running replicas of service {}; at most {} unless asked",
                 wanted.1,
                 replicas / 2
             )

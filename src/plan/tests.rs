@@ -96,6 +96,10 @@ async fn more_than_half_of_a_service_must_be_asked_for() {
     let three = refused(&hit(Pick::Count(3)), shop()).await;
     assert_eq!(three, ["9: at 0s this takes 3 of 4 running replicas of service api; at most 2 unless asked"]);
     assert!(planned(&hit(Pick::All), shop()).await.is_ok());
+    let both = vec![target("all", "api", Pick::All), target("one", "api", Pick::Count(1))];
+    let mixed = scenario(both, vec![fault(9, Fault::Pause, "all", 2, Some(9)), fault(10, kill(), "one", 0, Some(30))]);
+    let errors = refused(&mixed, shop()).await;
+    assert!(errors[0].starts_with("10: at 2s this takes 4 of 4"), "the one that did not ask is named: {errors:?}");
     let sole = scenario(vec![target("cache", "cache", Pick::TheOne)], vec![fault(9, kill(), "cache", 0, Some(30))]);
     assert_eq!(refused(&sole, shop()).await, ["9: `kill` takes the only running replica of service cache"]);
 }

@@ -238,12 +238,28 @@ fn what_people_say_is_in_the_journal_and_one_may_stop_it() {
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         say(&["saw", "the", "queue", "\u{1b}[31mgrows"]);
-        say(&["stop"]);
+        say(&["stop", run_folder(&stage.reports()).unwrap().to_str().unwrap()]);
     });
     ran.expect(130);
     assert_eq!(stage.state(&web.id), State::Running);
     let said = |kind: &EventKind| matches!(kind, EventKind::Noted { kind: NoteKind::Saw, text, .. } if text == "the queue  [31mgrows");
     assert!(ran.events().iter().any(|event| said(&event.kind)));
+}
+
+/// Otherwise a kill that killed nobody would count as one, and somebody else's outage would be ended by the drill.
+#[test]
+fn a_target_that_died_before_the_fault_is_not_hit() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let timing = "warm_up: 200ms, baseline: 5s, recovery: 1s";
+    let yaml = Over { timing, ..Over::default() }.fault(&web, "kill: { target: web }", "1s");
+    let ran = stage.run_while(&yaml, &[], |stage, running| {
+        running.until(|kind| matches!(kind, EventKind::LoadStarted { .. }));
+        stage.docker(&["kill", &web.id.id]);
+    });
+    ran.expect(3);
+    assert!(ran.output.contains("changed before the first fault (running, then exited)"), "{}", ran.output);
+    assert_eq!(stage.state(&web.id), State::Exited);
 }
 
 #[test]

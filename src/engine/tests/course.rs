@@ -16,7 +16,7 @@ async fn a_pause_goes_in_and_out_at_its_moments() {
         "2210 undone 0 true",
         "2210 Recovery",
         "12205 Report",
-        "12320 end true",
+        "12315 end true",
     ];
     let words = ran.words();
     assert_eq!(words[words.len() - expected.len()..], expected, "{words:#?}");

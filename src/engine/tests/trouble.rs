@@ -88,6 +88,27 @@ async fn a_fault_that_somebody_ends_is_over_at_that_moment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_dies_during_the_baseline_is_left_alone() {
+    let mut setting = setting(&[(Fault::Kill { signal: "KILL".into() }, 0, Some(1000))]);
+    let crash = |sim: Sim, _| sim.crash("shop-api-1", 1);
+    let ran = setting.run_and_after(EventKind::PhaseStarted(Phase::Baseline), Duration::from_millis(10), crash).await;
+    let why = "shop-api-1 changed before the first fault (running, then exited); run it again";
+    assert!(ran.has(|kind| *kind == EventKind::NotStarted(NotStarted::CouldNotRun(why.into()))), "{:#?}", ran.words());
+    assert_eq!(ran.state(), State::Exited, "it was not stopped by the drill, and is not started by it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_so_already_is_no_faults_doing() {
+    let mut setting = setting(&[(Fault::Kill { signal: "KILL".into() }, 5000, Some(1000))]);
+    let ran = setting.run_and(Duration::from_secs(1), |sim, _| sim.crash("shop-api-1", 1)).await;
+    let checked = |kind: &EventKind| {
+        matches!(kind, EventKind::FaultChecked { proven: false, seen, .. }
+            if seen == "exited, and it was so before the fault")
+    };
+    assert!(ran.has(checked) && !ran.outcome.complete, "{:#?}", ran.words());
+}
+
+#[tokio::test(start_paused = true)]
 async fn started_again_by_us_and_then_dying_is_no_failed_undo() {
     let mut setting = setting(&[(Fault::Kill { signal: "KILL".into() }, 0, Some(1000))]);
     setting.sim.trouble("start", Trouble::Slow(Span::secs(1)));
