@@ -52,7 +52,7 @@ pub struct Actions {
     #[arg(long)]
     pub overdue: bool,
     /// Only those of this owner; `unassigned` for those without one.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = super::name)]
     pub owner: Option<String>,
     /// Print comma-separated values (`--json` goes before it).
     #[arg(long)]

@@ -86,6 +86,24 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.into(), value.into()))
 }
 
+/// Who somebody is, as it is written into reviews: `accepted by Ada; ...`.
+fn name(text: &str) -> Result<String, String> {
+    let name = words(text)?;
+    if name.contains(';') { Err("a name has no `;`, which parts the steps of a history".into()) } else { Ok(name) }
+}
+
+/// Words on one line.
+fn words(text: &str) -> Result<String, String> {
+    let words = text.trim();
+    if words.is_empty() {
+        return Err("there is nothing in it".into());
+    }
+    if words.contains(char::is_control) {
+        return Err("it goes on one line, without line breaks and other controls".into());
+    }
+    Ok(words.to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run scenarios: break, measure, undo, and write the review.

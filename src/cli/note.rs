@@ -104,6 +104,6 @@ impl Which {
 
 /// The login name; the number of the user if there is none.
 pub(super) fn who() -> String {
-    let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let name = ["USER", "LOGNAME"].iter().find_map(|name| super::name(&std::env::var(name).ok()?).ok());
     name.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw()))
 }

@@ -11,7 +11,7 @@ use crate::{
         self, Composed,
         custom::{self, Layout},
         escape,
-        people::Status,
+        people::{self, Status},
     },
 };
 use anyhow::{Context, anyhow, bail};
@@ -46,7 +46,7 @@ pub struct Review {
     #[arg(long, value_name = "STATUS", requires = "by", value_parser = status, conflicts_with = "open_prompts")]
     pub status: Option<Status>,
     /// Who moves it.
-    #[arg(long, value_name = "NAME", requires = "status")]
+    #[arg(long, value_name = "NAME", requires = "status", value_parser = super::name)]
     pub by: Option<String>,
     /// List what waits for a person, and write nothing.
     #[arg(long)]
@@ -111,10 +111,34 @@ fn other_layout(folder: &RunFolder, findings: &Findings, template: &str, to: Opt
     let composed = review::compose(findings, &review::kept(folder)?)?;
     let text = layout.render(&composed.review)?;
     match to {
-        Some(path) => fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?,
+        Some(path) => {
+            spare_run_files(path)?;
+            fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
         None => output::say(text.trim_end()),
     }
     Ok(Exit::Held)
+}
+
+/// Another layout is nobody's review: what a run is made of, and what people wrote of it, is not written over.
+fn spare_run_files(path: &Path) -> anyhow::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = || Some(fs::canonicalize(parent).ok()?.join(path.file_name()?));
+    let Some(target) = fs::canonicalize(path).ok().or_else(beside) else { return Ok(()) };
+    let runs = target.ancestors().skip(1).take(2).map(|folder| RunFolder(folder.into()));
+    for run in runs.filter(|run| run.journal().is_file()) {
+        let recorded =
+            [run.journal(), run.requests(), run.hlog(), run.scenario(), run.plan(), run.keeper(), run.runner()];
+        let written = review::FILES.iter().chain(&[people::BASE, "followup.md"]).map(|name| run.path().join(name));
+        if target.starts_with(run.logs()) || recorded.into_iter().chain(written).any(|own| own == target) {
+            bail!(
+                "{} is a file of the run itself and is left as it is; name another one, such as {}",
+                path.display(),
+                run.path().join("page.md").display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The text of a template of the user's own.

@@ -107,13 +107,17 @@ pub fn kept(folder: &RunFolder) -> io::Result<Kept> {
 }
 
 fn text(folder: &Path, name: &str) -> io::Result<Option<String>> {
-    let wrong = |says: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{name} {says}; it is left as it is"));
-    match fs::metadata(folder.join(name)) {
+    let path = folder.join(name);
+    let wrong = |kind, says: &str| io::Error::new(kind, format!("{} {says}", path.display()));
+    let no_text = |says: &str| wrong(io::ErrorKind::InvalidData, &format!("{says}; it is left as it is: move it away"));
+    match fs::metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Ok(file) if file.len() > MAX_TEXT => return Err(wrong("is larger than any review")),
+        Ok(file) if !file.is_file() => return Err(no_text("is no file")),
+        Ok(file) if file.len() > MAX_TEXT => return Err(no_text("is larger than any review")),
         _ => {}
     }
-    let text = String::from_utf8(fs::read(folder.join(name))?).map_err(|_| wrong("is not UTF-8 text"))?;
+    let bytes = fs::read(&path).map_err(|error| wrong(error.kind(), &format!("cannot be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| no_text("is not UTF-8 text"))?;
     Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
@@ -129,8 +133,14 @@ pub fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
         file.sync_data()?;
         fs::rename(&half, folder.join(name))
     };
-    write().inspect_err(|_| {
+    write().map_err(|error| {
         // The error that matters is the one at hand.
         let _ = fs::remove_file(&half);
+        let path = folder.join(name);
+        let says = format!(
+            "{} cannot be written: {error}; it is as it was, and its folder has to be writable",
+            path.display()
+        );
+        io::Error::new(error.kind(), says)
     })
 }

@@ -111,6 +111,33 @@ fn a_decision_changes_its_own_lines_only() {
     assert!(code == 2 && text.contains("no review has an action item A-00000000"), "{text}");
 }
 
+#[test]
+fn names_and_reasons_are_words_on_one_line() {
+    let reports = Reports::new();
+    let before = reports.text();
+    let id = reports.items()[0].id.clone();
+    for (option, value) in
+        [("--by", ""), ("--by", " "), ("--by", "a; b"), ("--owner", ""), ("--owner", "a\nb"), ("--reason", " ")]
+    {
+        let (code, told) = reports.run(&["start", &id, option, value]);
+        assert!(code == 2 && told.contains(option), "{option} {value:?}: {told}");
+    }
+    assert!(reports.text() == before);
+    let started = reports.actions(&["start", &id]).env("USER", " ").env("LOGNAME", "ana").output().unwrap();
+    assert_eq!((told(started).0, reports.item(&id).state_words().as_str()), (0, "in progress by ana"));
+}
+
+#[test]
+fn a_review_keeps_its_line_endings() {
+    let reports = Reports::new();
+    let id = reports.items()[0].id.clone();
+    fs::write(reports.review(), reports.text().replace('\n', "\r\n")).unwrap();
+    assert_eq!(reports.run(&["decline", &id, "--reason", "it goes", "--by", "ana"]).0, 0);
+    let text = reports.text();
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+    assert_eq!(reports.item(&id).reason.as_deref(), Some("it goes"));
+}
+
 /// Answers one request, and gives back what it was sent.
 fn tracker(status: &'static str, answer: String) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -422,3 +422,45 @@ fn what_presses_is_decided_on_and_the_rest_may_stay_proposed() {
     run.does("review", &["--status", "closed", "--by", "Ada"], 0);
     assert_eq!(run.read("review.md").matches("- State: proposed").count(), 2, "hygiene is carried on");
 }
+
+#[test]
+fn another_layout_is_written_over_nothing_of_the_run() {
+    let run = Run::new();
+    run.replace("review.md", "\nAnswer:\n", "\nAnswer: One error.\n");
+    let before = run.all();
+    std::os::unix::fs::symlink(run.folder.join("review.md"), run.folder.join("link.md")).unwrap();
+    for own in ["review.md", "review.base.md", "link.md", "journal.jsonl", "followup.md", "../run/logs/x.md"] {
+        let to = run.folder.join(own);
+        let told = run.does("review", &["--template", "short", "-o", to.to_str().unwrap()], 2);
+        assert!(told.contains(own) && told.contains("is a file of the run itself"), "{told}");
+    }
+    assert!(run.all() == before && !run.folder.join("followup.md").exists());
+    for _ in 0..2 {
+        run.does("review", &["--template", "short", "-o", run.folder.join("page.md").to_str().unwrap()], 0);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_is_named_with_what_to_do() {
+    let run = Run::new();
+    let half = run.folder.join(".review.md.new");
+    fs::create_dir(&half).unwrap();
+    let told = run.does("review", &["--status", "in-review", "--by", "Ada"], 2);
+    assert!(told.contains("review.md cannot be written: ") && told.contains("has to be writable"), "{told}");
+    fs::remove_dir(&half).unwrap();
+    fs::remove_file(run.folder.join("review.md")).unwrap();
+    fs::create_dir(run.folder.join("review.md")).unwrap();
+    for arguments in [&["--template", "short"][..], &["--open-prompts"], &[]] {
+        let told = run.does("review", arguments, 2);
+        assert!(told.contains("review.md is no file") && told.contains("move it away"), "{told}");
+    }
+}
+
+#[test]
+fn whoever_signs_has_a_name() {
+    let run = Run::new();
+    for name in ["", "  ", "Ada\nstatus: closed", "Ada; Bob"] {
+        run.does("review", &["--status", "in-review", "--by", name], 2);
+    }
+    assert!(run.read("review.md").contains("status: draft\n"));
+}

@@ -4,7 +4,11 @@ use super::Place;
 use crate::{
     cli::{Exit, Global, history, note, output},
     history::owed,
-    review::action::{ActionItem, State, Step},
+    review::{
+        self,
+        action::{ActionItem, State, Step},
+        people::REVIEW,
+    },
 };
 use anyhow::{Context, bail};
 use jiff::civil::Date;
@@ -16,16 +20,16 @@ pub struct Change {
     /// The item's id: `A-3f9a1c2b`.
     pub id: String,
     /// Why; needed to decline.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = crate::cli::words)]
     pub reason: Option<String>,
     /// Who does it.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::name)]
     pub owner: Option<String>,
     /// Until when.
     #[arg(long, value_name = "DAY")]
     pub due: Option<Date>,
     /// Who decided; your login name otherwise.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::name)]
     pub by: Option<String>,
     #[command(flatten)]
     pub place: Place,
@@ -47,7 +51,7 @@ impl Change {
     }
 
     fn changed(&self, item: &ActionItem, state: State) -> anyhow::Result<ActionItem> {
-        if state == State::Declined && self.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        if state == State::Declined && self.reason.is_none() {
             bail!("{} is declined with a reason only: --reason 'the service is switched off in May'", item.id);
         }
         if item.state == State::Verified {
@@ -72,10 +76,5 @@ pub fn write_back(file: &Path, item: &ActionItem) -> anyhow::Result<()> {
     let shown = file.display();
     let text = fs::read_to_string(file).with_context(|| format!("{shown} cannot be read"))?;
     let new = item.put_into(&text).with_context(|| format!("{shown} has no action item {} any more", item.id))?;
-    let half = file.with_extension("md.new");
-    fs::write(&half, new).and_then(|()| fs::rename(&half, file)).with_context(|| {
-        // The error that matters is the one at hand.
-        let _ = fs::remove_file(&half);
-        format!("{shown} cannot be written")
-    })
+    Ok(review::put(file.parent().unwrap_or(Path::new("")), REVIEW, &new)?)
 }

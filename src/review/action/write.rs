@@ -93,7 +93,12 @@ impl ActionItem {
     /// A review with this item's lines put in the place of those that it has now. What people wrote beside them stays,
     /// and so does every line whose meaning is the same. `None` if the review has no such item.
     pub fn put_into(&self, markdown: &str) -> Option<String> {
-        read::replace(markdown, self)
+        // Where every line ends as on Windows, the new ones do too.
+        let breaks = |end: &str| markdown.matches(end).count();
+        if breaks("\r\n") == 0 || breaks("\r\n") < breaks("\n") {
+            return read::replace(markdown, self);
+        }
+        Some(read::replace(&markdown.replace("\r\n", "\n"), self)?.replace('\n', "\r\n"))
     }
 }
 
