@@ -313,6 +313,10 @@ fn a_drill_closes_what_it_verifies_and_sends_back_what_it_does_not() {
     );
     let page = fs::read_to_string(stage.reports().join("index.html")).unwrap();
     assert!(page.contains(id) && page.contains("regressed by"), "the page over all runs is brought up to date");
+    let open =
+        Command::new(FIREDRILL).args(["review", "--open-prompts"]).arg(review.parent().unwrap()).output().unwrap();
+    let open = String::from_utf8(open.stdout).unwrap();
+    assert!(open.contains("unanswered") && !open.contains("is verified by"), "the record of the run is found: {open}");
     let followup = fs::read_to_string(new.join("followup.md")).unwrap();
     assert!(followup.contains("Of 2 action items: 1 verified, 0 not yet, 1 regressed, 0 undecided."), "{followup}");
     let options = firedrill::review::lint::Options { people: vec![], on: vec![], outage: None };
