@@ -22,7 +22,7 @@ Examples:
   firedrill lint reports/20260301T100000Z-cache-loss-7f3a/review.md
   firedrill lint --person Ada --person Bob postmortems/*.md
   firedrill lint --format sarif review.md > review.sarif
-  firedrill lint --vale .vale/styles      the same rules for editors that run Vale")]
+  firedrill lint --vale .vale/styles      the rules for editors that run Vale; README.md there says which it cannot tell")]
 pub struct Lint {
     /// Markdown files.
     #[arg(value_name = "FILE", required_unless_present_any = ["vale", "rules"])]
@@ -33,10 +33,11 @@ pub struct Lint {
     /// The least grave finding that makes the exit code 1.
     #[arg(long, value_enum, value_name = "LEVEL", default_value = "error")]
     pub fail_on: FailOn,
-    /// Somebody who took part, besides the `participants` of the front matter; may be given several times.
+    /// Somebody who took part, besides `owner` and `participants` of the front matter and the names in action items; may be
+    /// given several times.
     #[arg(long, value_name = "NAME")]
     pub person: Vec<String>,
-    /// Switch on a rule that is off by default (`person-named`, `unsourced-number`).
+    /// Switch on a rule that is off by default (`person-named`); may be given several times.
     #[arg(long, value_name = "RULE")]
     pub rule: Vec<String>,
     /// Print every rule with examples, and lint nothing.
@@ -85,12 +86,15 @@ impl Lint {
     /// # Errors
     /// If a file cannot be read or is no text, or the style cannot be written.
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
+        if let Some(says) = self.rule.iter().find_map(|rule| lint::unknown(rule)) {
+            bail!("{says}");
+        }
         if self.rules {
             output::say(lint::report::rules().trim_end());
             return Ok(Exit::Held);
         }
         if let Some(styles) = &self.vale {
-            return write_style(styles, global);
+            return write_style(styles, &self.options(None), global);
         }
         let linted = self.files.iter().map(|file| self.one(file)).collect::<anyhow::Result<Vec<_>>>()?;
         let format = if global.json { Format::Json } else { self.format };
@@ -110,8 +114,11 @@ impl Lint {
         let Ok(text) = String::from_utf8(bytes) else {
             bail!("{shown} is not UTF-8 text; `firedrill lint` reads Markdown");
         };
-        let options = Options { people: self.person.clone(), on: self.rule.clone(), outage: measured_outage(path) };
-        Ok(Linted { path: shown, findings: lint::lint(&text, &options) })
+        Ok(Linted { path: shown, findings: lint::lint(&text, &self.options(measured_outage(path))) })
+    }
+
+    fn options(&self, outage: Option<bool>) -> Options {
+        Options { people: self.person.clone(), on: self.rule.clone(), outage }
     }
 }
 
@@ -153,11 +160,11 @@ fn tell(linted: &[Linted], global: &Global) {
     }
 }
 
-fn write_style(styles: &Path, global: &Global) -> anyhow::Result<Exit> {
+fn write_style(styles: &Path, options: &Options, global: &Global) -> anyhow::Result<Exit> {
     let folder = styles.join(vale::STYLE);
     let write = || {
         fs::create_dir_all(&folder)?;
-        vale::files().into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
+        vale::files(options).into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
     };
     write().with_context(|| format!("the style cannot be written into {}", folder.display()))?;
     if !global.quiet {

@@ -135,6 +135,11 @@ impl State {
         }
     }
 
+    /// Whether it is people who bring an item into this state; the others follow from runs.
+    pub fn by_person(self) -> bool {
+        !matches!(self, State::Proposed | State::Verified | State::Regressed)
+    }
+
     /// Whether work or a decision is still owed.
     pub fn open(self) -> bool {
         !matches!(self, State::Declined | State::Verified)

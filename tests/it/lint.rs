@@ -48,6 +48,15 @@ fn the_rules_are_written_as_a_style_and_listed() {
 }
 
 #[test]
+fn a_rule_that_there_is_not_is_refused() {
+    let (_folder, path) = bad();
+    let done = Command::new(FIREDRILL).args(["lint", "--rule", "persn-named", &path]).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!((done.status.code(), done.stdout.len()), (Some(2), 0));
+    assert!(said.contains("there is no rule `persn-named`; did you mean `person-named`?"), "{said}");
+}
+
+#[test]
 fn what_is_no_text_is_said_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("picture.md");

@@ -8,9 +8,10 @@ pub mod report;
 mod rules;
 pub mod vale;
 
-use prose::{Block, Document};
+use super::action;
+use prose::{Block, Document, Suppression};
 use regex::Regex;
-use rules::{Context, Find, ROLES, RULES, Rule};
+use rules::{Context, ROLES, RULES, Rule};
 use serde::Serialize;
 use std::{ops::Range, sync::LazyLock};
 
@@ -61,7 +62,7 @@ pub struct Finding {
 /// What a linter may know besides the text.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Names of people, besides the `participants` of the front matter.
+    /// Names of people, besides those whom the text itself names as taking part.
     pub people: Vec<String>,
     /// Rules to switch on that are off by default, by id.
     pub on: Vec<String>,
@@ -77,9 +78,9 @@ struct Compiled {
 }
 
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    let compile = |rule| Compiled {
+    let compile = |rule: &'static Rule| Compiled {
         rule,
-        words: words(rule).map(|word| rules::pattern(&word.replace(PERSON, ROLES))).collect(),
+        words: words(rule, &[]).iter().map(|word| rules::pattern(word)).collect(),
         spares: rule.spares.iter().map(|text| rules::pattern(text)).collect(),
     };
     RULES.iter().map(compile).collect()
@@ -87,37 +88,61 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
 
 /// Stands for a role or a participant.
 const PERSON: &str = "${person}";
+/// Stands for a participant.
+const NAME: &str = "${name}";
 
-fn words(rule: &'static Rule) -> impl Iterator<Item = &'static str> {
-    let words = match rule.find {
-        Find::Words(words) => words,
-        Find::Code(_) => &[],
-    };
-    words.iter().copied()
+/// The patterns of a rule among these people.
+fn words(rule: &Rule, people: &[String]) -> Vec<String> {
+    let names = people.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
+    let person = if names.is_empty() { ROLES.to_owned() } else { format!("(?:{ROLES}|{names})") };
+    let known = rule.words.iter().filter(|word| !names.is_empty() || !word.contains(NAME));
+    known.map(|word| word.replace(PERSON, &person).replace(NAME, &format!("(?:{names})"))).collect()
+}
+
+/// The patterns of a rule in which the people of a text stand.
+fn personal(rule: &Rule, people: &[String]) -> Vec<Regex> {
+    let about_people = rule.words.iter().any(|word| word.contains(PERSON) || word.contains(NAME));
+    let words = if people.is_empty() || !about_people { vec![] } else { words(rule, people) };
+    words.iter().map(|word| rules::pattern(word)).collect()
 }
 
 /// Everything that the rules find in a Markdown text, in its order.
 pub fn lint(markdown: &str, options: &Options) -> Vec<Finding> {
     let document = prose::read(markdown);
-    let people: Vec<String> =
-        options.people.iter().chain(&document.participants).map(|name| regex::escape(name)).collect();
-    let named = people.iter().map(|name| rules::pattern(&format!(r"\b{name}\b"))).collect();
-    let context = Context { document: &document, people: named, outage: options.outage };
+    let people = people(&document, markdown, options);
+    let context = Context { document: &document, outage: options.outage };
     let mut found: Vec<Finding> = COMPILED
         .iter()
         .filter(|compiled| !compiled.rule.off || options.on.iter().any(|id| id == compiled.rule.id))
+        .filter(|compiled| !(compiled.rule.unless)(&context))
         .flat_map(|compiled| apply(compiled, &personal(compiled.rule, &people), &context, markdown))
-        .chain(without_reason(&document, markdown))
+        .chain(document.suppressions.iter().filter_map(|suppression| mistaken(suppression, markdown)))
         .collect();
     found.sort_by_key(|finding| (finding.span.start, finding.rule));
     found
 }
 
-/// The patterns in which the people of a text stand, if it has any.
-fn personal(rule: &'static Rule, people: &[String]) -> Vec<Regex> {
-    let any = format!("(?:{})", people.join("|"));
-    let named = words(rule).filter(|word| !people.is_empty() && word.contains(PERSON));
-    named.map(|word| rules::pattern(&word.replace(PERSON, &any))).collect()
+/// Who took part, as far as anybody says: in the options, in the front matter, and by name in action items.
+fn people(document: &Document, markdown: &str, options: &Options) -> Vec<String> {
+    let mut people: Vec<String> = options.people.iter().chain(&document.people).cloned().collect();
+    for item in action::read(markdown).0 {
+        let by = item.by.filter(|_| item.state.by_person());
+        people.extend(item.owner.into_iter().chain(by));
+    }
+    people.retain(|name| !name.trim().is_empty());
+    people
+}
+
+/// What is wrong with a rule's name, if there is none of that name: which one may be meant, and which there are.
+pub fn unknown(id: &str) -> Option<String> {
+    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    if ids.contains(&id) {
+        return None;
+    }
+    let near = ids.iter().map(|known| (strsim::osa_distance(id, known), known)).min();
+    let meant = near.filter(|(slips, known)| *slips <= known.len().div_ceil(3));
+    let meant = meant.map(|(_, known)| format!("did you mean `{known}`? ")).unwrap_or_default();
+    Some(format!("there is no rule `{}`; {meant}there is: {}", super::escape::plain(id), ids.join(", ")))
 }
 
 fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, markdown: &str) -> Vec<Finding> {
@@ -126,12 +151,9 @@ fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, markdow
     let open = in_scope.filter(|block| !block.allowed.iter().any(|id| id == rule.id));
     let mut findings = Vec::new();
     for block in open {
-        let places: Vec<Range<usize>> = match rule.find {
-            Find::Words(_) => {
-                words.iter().chain(personal).flat_map(|word| word.find_iter(&block.text)).map(|m| m.range()).collect()
-            }
-            Find::Code(find) => find(block, context),
-        };
+        let words = if personal.is_empty() { words } else { personal };
+        let said = words.iter().flat_map(|word| word.find_iter(&block.text)).map(|found| found.range());
+        let places: Vec<Range<usize>> = said.chain((rule.code)(block, context)).collect();
         let spared: Vec<Range<usize>> = spares
             .iter()
             .flat_map(|spare| spare.find_iter(&block.text).map(|found| found.range()).collect::<Vec<_>>())
@@ -149,10 +171,15 @@ fn quoted(text: &str) -> Vec<Range<usize>> {
     QUOTED.find_iter(text).map(|found| found.range()).collect()
 }
 
-fn without_reason<'a>(document: &'a Document, markdown: &'a str) -> impl Iterator<Item = Finding> + 'a {
-    let rule = RULES.iter().find(|rule| rule.id == "suppression-without-reason");
-    let at = move |place: &prose::Unreasoned| rule.map(|rule| located(rule, place.0.clone(), markdown));
-    document.unreasoned.iter().filter_map(at)
+/// What is the matter with a suppression.
+fn mistaken(suppression: &Suppression, markdown: &str) -> Option<Finding> {
+    let id = match suppression.reason {
+        false => "suppression-without-reason",
+        true if suppression.rules.iter().any(|rule| unknown(rule).is_some()) => "suppression-of-nothing",
+        true => return None,
+    };
+    let rule = RULES.iter().find(|rule| rule.id == id)?;
+    Some(located(rule, suppression.place.clone(), markdown))
 }
 
 fn finding(rule: &'static Rule, block: &Block, at: Range<usize>, markdown: &str) -> Finding {

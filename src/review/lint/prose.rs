@@ -2,6 +2,10 @@
 //! place in the file. Code, quoted text and front matter are not prose. Besides it, only
 //! `people/render.rs` and `fenced.rs` name the Markdown parser.
 
+use crate::review::people::{
+    front::{entries, list, scalar},
+    standing::UNASSIGNED,
+};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::ops::Range;
 
@@ -39,7 +43,7 @@ const HEADINGS: [(&str, Section); 18] = [
     ("timeline", Section::Timeline),
     ("factor", Section::Factors),
     ("cause", Section::Factors),
-    ("trigger", Section::Factors),
+    ("trigger", Section::Told),
     ("wrong", Section::Wrong),
     ("could be better", Section::Wrong),
     ("poorly", Section::Wrong),
@@ -79,7 +83,7 @@ pub struct Block {
     pub kind: Kind,
     /// Its text without markup; a code span is one placeholder character.
     pub text: String,
-    /// Whether a link is in it.
+    /// Whether a link or a footnote is in it.
     pub link: bool,
     /// Rules that are switched off here, by id.
     pub allowed: Vec<String>,
@@ -107,19 +111,26 @@ impl Block {
     }
 }
 
-/// A switched-off rule without a reason: where in the file.
+/// Rules that are switched off for a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreasoned(pub Range<usize>);
+pub struct Suppression {
+    /// Their ids, as they were written.
+    pub rules: Vec<String>,
+    /// Whether a reason is given; without one nothing is switched off.
+    pub reason: bool,
+    /// Where in the file.
+    pub place: Range<usize>,
+}
 
 /// A document taken apart.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     /// In order.
     pub blocks: Vec<Block>,
-    /// Suppressions that give no reason.
-    pub unreasoned: Vec<Unreasoned>,
-    /// `participants: [...]` of the front matter.
-    pub participants: Vec<String>,
+    /// In order.
+    pub suppressions: Vec<Suppression>,
+    /// `owner: ...` and `participants: [...]` of the front matter.
+    pub people: Vec<String>,
     /// `verdict: ...` of the front matter.
     pub verdict: Option<String>,
     /// `status: ...` of the front matter.
@@ -132,6 +143,7 @@ pub fn read(markdown: &str) -> Document {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     for (event, place) in Parser::new_ext(markdown, options).into_offset_iter() {
         reader.take(event, &place);
@@ -153,6 +165,8 @@ struct Reader {
     head: bool,
     /// The head of the table at hand has a link: it stands for all rows.
     linked: bool,
+    /// Inside a footnote, which says where something is from.
+    footnote: bool,
     /// Suppressions for the next block.
     allowed: Vec<String>,
 }
@@ -167,6 +181,7 @@ impl Reader {
             Event::Text(text) => self.push(&text, place.start),
             Event::Code(_) => self.push(CODE.encode_utf8(&mut [0; 4]), place.start),
             Event::SoftBreak | Event::HardBreak => self.push(" ", place.start),
+            Event::FootnoteReference(_) => self.link(),
             Event::Html(html) | Event::InlineHtml(html) => self.comment(&html, place),
             _ => {}
         }
@@ -191,12 +206,9 @@ impl Reader {
                 self.block.iter_mut().for_each(|row| row.link = linked);
             }
             Tag::Link { .. } if self.head => self.linked = true,
+            Tag::FootnoteDefinition(_) => self.footnote = true,
             Tag::Paragraph if self.block.is_none() => self.begin(Kind::Paragraph),
-            Tag::Link { .. } => {
-                if let Some(block) = &mut self.block {
-                    block.link = true;
-                }
-            }
+            Tag::Link { .. } => self.link(),
             _ => {}
         }
     }
@@ -208,6 +220,10 @@ impl Reader {
                 self.head = false;
             }
             TagEnd::MetadataBlock(_) => self.front = false,
+            TagEnd::FootnoteDefinition => {
+                self.flush();
+                self.footnote = false;
+            }
             TagEnd::TableCell if self.skipped == 0 => {
                 let end = self.block.as_ref().map_or(0, |block| block.place(block.text.len()));
                 self.push(" | ", end);
@@ -240,6 +256,7 @@ impl Reader {
         self.flush();
         let mut block = Block::new(self.section(), kind);
         block.allowed = std::mem::take(&mut self.allowed);
+        block.link = self.footnote;
         self.block = Some(block);
     }
 
@@ -247,6 +264,10 @@ impl Reader {
         if let Some(block) = &mut self.block {
             block.push(text, at);
         }
+    }
+
+    fn link(&mut self) {
+        self.block.iter_mut().for_each(|block| block.link = true);
     }
 
     fn flush(&mut self) {
@@ -260,11 +281,12 @@ impl Reader {
         let Some((_, rest)) = html.split_once("firedrill-lint: allow ") else { return };
         let said = rest.split("-->").next().unwrap_or(rest);
         let (rules, reason) = said.split_once(" because ").unwrap_or((said, ""));
-        if reason.trim().is_empty() {
-            self.document.unreasoned.push(Unreasoned(place.clone()));
+        let rules: Vec<String> = rules.split(',').map(|rule| rule.trim().to_owned()).collect();
+        let reason = !reason.trim().is_empty();
+        self.document.suppressions.push(Suppression { rules: rules.clone(), reason, place: place.clone() });
+        if !reason {
             return;
         }
-        let rules = rules.split(',').map(|rule| rule.trim().to_owned());
         match &mut self.block {
             Some(block) => block.allowed.extend(rules),
             None => self.allowed.extend(rules),
@@ -272,16 +294,17 @@ impl Reader {
     }
 
     fn front_matter(&mut self, text: &str) {
-        let value = |key: &str| {
-            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(|value| value.trim().to_owned())
-        };
-        let unquoted = |text: &str| text.trim().trim_matches(['"', '\'']).to_owned();
-        if let Some(list) = value("participants") {
-            let names = list.trim_start_matches('[').trim_end_matches(']').split(',').map(unquoted);
-            self.document.participants.extend(names.filter(|name| !name.is_empty()));
+        let document = &mut self.document;
+        for entry in entries(text) {
+            let value = || Some(scalar(entry.value)).filter(|value| !value.is_empty());
+            match entry.key {
+                Some("owner") => document.people.extend(value().filter(|owner| owner != UNASSIGNED)),
+                Some("participants") => document.people.extend(list(entry.value)),
+                Some("verdict") => document.verdict = value(),
+                Some("status") => document.status = value(),
+                _ => {}
+            }
         }
-        self.document.verdict = self.document.verdict.take().or_else(|| value("verdict").map(|text| unquoted(&text)));
-        self.document.status = self.document.status.take().or_else(|| value("status").map(|text| unquoted(&text)));
     }
 }
 
@@ -291,7 +314,7 @@ mod tests {
 
     #[test]
     fn prose_is_told_from_code_quotes_and_front_matter() {
-        let text = "---\nparticipants: [\"Ada\", Bob]\nverdict: \"HELD\"\n---\n# T\n\nOne `two`\nthree.\n\n> said\n\n```\ncode\n```\n\n## Action items\n\n- do **it**\n\n| a | b |\n|---|---|\n| x | y |\n";
+        let text = "---\nowner: \"shop-team\"\nparticipants: [\"Ada\", Bob]\nverdict: \"HELD\"\n---\n# T\n\nOne `two`\nthree.\n\n> said\n\n```\ncode\n```\n\n## Action items\n\n- do **it**\n\n| a | b |\n|---|---|\n| x | y |\n";
         let document = read(text);
         let blocks: Vec<_> = document.blocks.iter().map(|b| (b.section, b.kind, b.text.as_str())).collect();
         assert_eq!(
@@ -304,7 +327,7 @@ mod tests {
                 (Section::Actions, Kind::Row, "x | y | "),
             ]
         );
-        assert_eq!(document.participants, ["Ada", "Bob"]);
+        assert_eq!(document.people, ["shop-team", "Ada", "Bob"]);
         assert_eq!(document.verdict.as_deref(), Some("HELD"));
         let item = &document.blocks[3];
         assert_eq!(&text[item.place(3)..item.place(3) + 2], "it");
@@ -315,7 +338,7 @@ mod tests {
         let text = "<!-- firedrill-lint: allow animated because the alert is named so -->\nOne!\n\nTwo! <!-- firedrill-lint: allow animated -->\n";
         let document = read(text);
         assert_eq!(document.blocks.iter().map(|b| b.allowed.len()).sum::<usize>(), 1);
-        assert_eq!(document.unreasoned.len(), 1);
+        assert_eq!(document.suppressions.iter().map(|s| s.reason).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

@@ -38,10 +38,11 @@ pub fn rules() -> String {
             texts.iter().map(|text| format!("\"{}\"", first_line(text))).collect::<Vec<_>>().join(", ")
         };
         format!(
-            "{} ({}{off}): {}\n    instead: {}\n    finds: {}\n    leaves: {}\n",
+            "{} ({}{off}): {}\n    where: {}\n    instead: {}\n    finds: {}\n    leaves: {}\n",
             rule.id,
             rule.level.name(),
             rule.says,
+            rule.scope.name(),
             rule.instead,
             quoted(rule.fires),
             quoted(rule.rests)
@@ -110,7 +111,7 @@ pub fn sarif(linted: &[Linted]) -> String {
                 "level": sarif_level(finding.level),
                 "message": { "text": format!("`{}`: {}; {}", short(&finding.found), finding.message, finding.instead) },
                 "locations": [{ "physicalLocation": {
-                    "artifactLocation": { "uri": file.path },
+                    "artifactLocation": { "uri": uri(&file.path) },
                     "region": {
                         "startLine": finding.line,
                         "startColumn": finding.column,
@@ -135,6 +136,16 @@ pub fn sarif(linted: &[Linted]) -> String {
         }],
     });
     serde_json::to_string_pretty(&log).unwrap_or_default()
+}
+
+/// A path as a reference in a URI.
+fn uri(path: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(one).collect()
 }
 
 fn sarif_level(level: Level) -> &'static str {
@@ -169,6 +180,12 @@ mod tests {
         let told = text(&linted(), |_, level| level.to_owned());
         assert!(told.starts_with("a.md:3:4: error: `should have`: "), "{told}");
         assert!(told.contains("[counterfactual]\n    instead: "), "{told}");
+    }
+
+    #[test]
+    fn a_path_is_written_as_a_uri() {
+        assert_eq!(uri("reports/my review.md"), "reports/my%20review.md");
+        assert_eq!(uri("/tmp/a:b%é?.md"), "/tmp/a%3Ab%25%C3%A9%3F.md");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub enum Scope {
     NotActions,
     /// Timeline, what happened, contributing factors.
     Story,
-    /// Summary and contributing factors.
+    /// Summary and contributing factors, but not in headings.
     Opinion,
     /// Summary, contributing factors, what went wrong.
     Judgement,
@@ -25,7 +25,7 @@ pub enum Scope {
     Actions,
     /// Questions to people.
     Prompts,
-    /// Everywhere but in the appendix and in headings.
+    /// Everywhere but among action items, in answers, in the appendix and in headings.
     Body,
 }
 
@@ -37,15 +37,29 @@ impl Scope {
             Scope::All => true,
             Scope::NotActions => !matches!(block.section, Actions | Prompts),
             Scope::Story => matches!(block.section, Timeline | Told | Factors),
-            Scope::Opinion => matches!(block.section, Summary | Factors),
+            Scope::Opinion => matches!(block.section, Summary | Factors) && block.kind != Kind::Heading,
             Scope::Judgement => matches!(block.section, Summary | Factors | Wrong),
             // Of the named lines of an item, only its end state is prose.
             Scope::Actions => {
                 block.section == Actions && block.kind != Kind::Paragraph && !NAMED_LINE.is_match(&block.text)
             }
             Scope::Prompts => block.section == Prompts && block.kind != Kind::Heading,
-            // What is proposed is no measurement; nor is what the scenario believes.
-            Scope::Body => !matches!(block.section, Appendix | Actions) && block.kind != Kind::Heading,
+            // What is proposed is no measurement, and what somebody saw is their word.
+            Scope::Body => !matches!(block.section, Appendix | Actions | Prompts) && block.kind != Kind::Heading,
+        }
+    }
+
+    /// Where it applies, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::All => "everywhere",
+            Scope::NotActions => "everywhere but among action items and under \"Decide\"",
+            Scope::Story => "in the timeline, what happened, impact and contributing factors",
+            Scope::Opinion => "in the summary and contributing factors",
+            Scope::Judgement => "in the summary, contributing factors and what went wrong",
+            Scope::Actions => "among action items",
+            Scope::Prompts => "in questions to people",
+            Scope::Body => "everywhere but among action items, in answers, in the appendix and in headings",
         }
     }
 }
@@ -54,18 +68,8 @@ impl Scope {
 pub struct Context<'a> {
     /// The whole text.
     pub document: &'a Document,
-    /// The name of each participant.
-    pub people: Vec<Regex>,
     /// Whether the measured availability was zero at some time; `None` if nobody knows.
     pub outage: Option<bool>,
-}
-
-/// How a rule finds what it looks for.
-pub enum Find {
-    /// These patterns, without regard to case; `${person}` stands for a role or a participant.
-    Words(&'static [&'static str]),
-    /// A function of a block: places in its text.
-    Code(fn(&Block, &Context<'_>) -> Vec<Range<usize>>),
 }
 
 /// One rule of blameless language.
@@ -80,14 +84,21 @@ pub struct Rule {
     pub says: &'static str,
     /// What to write instead.
     pub instead: &'static str,
-    /// What it looks for.
-    pub find: Find,
+    /// Patterns of what it looks for, without regard to case; `${person}` stands for a role or a participant, `${name}` for
+    /// a participant.
+    pub words: &'static [&'static str],
+    /// What words alone cannot tell: places in a block's text.
+    pub code: fn(&Block, &Context<'_>) -> Vec<Range<usize>>,
     /// What is no match although it looks like one.
     pub spares: &'static [&'static str],
+    /// What was measured makes the words true.
+    pub unless: fn(&Context<'_>) -> bool,
     /// Whether quoted speech is left alone.
     pub spares_quotes: bool,
     /// Only where it is asked for.
     pub off: bool,
+    /// Why a linter that knows only patterns cannot look for it; empty where it can.
+    pub only_here: &'static str,
     /// Texts that set it off, each under a heading of its scope.
     pub fires: &'static [&'static str],
     /// Texts that do not.
@@ -100,10 +111,13 @@ const RULE: Rule = Rule {
     scope: Scope::All,
     says: "",
     instead: "",
-    find: Find::Words(&[]),
+    words: &[],
+    code: |_, _| vec![],
     spares: &[],
+    unless: |_| false,
     spares_quotes: false,
     off: false,
+    only_here: "",
     fires: &[],
     rests: &[],
 };
@@ -112,20 +126,20 @@ const RULE: Rule = Rule {
 pub const ROLES: &str = r"(?:(?:engineer|operator|developer|responder|admin|administrator|manager|reviewer|author|sre|dba|person|team|employee|colleague|on-?call|staff)s?|he|she|we|i|you|someone|somebody|nobody|everyone|no one)";
 
 /// All rules.
-pub static RULES: [Rule; 17] = [
+pub static RULES: [Rule; 18] = [
     Rule {
         id: "counterfactual",
         scope: Scope::NotActions,
         says: "a world that did not happen explains nothing",
         instead: "say what happened and what was known then; turn the idea into an experiment or an action item",
-        find: Find::Words(&[
+        words: &[
             r"\b(?:should|could|would|might|ought to)(?:n['’]t| not)? have\b",
             r"\b(?:should|could|would)['’]ve\b",
             r"\bif (?:only )?[^.;,|]{1,60}? had\b",
             r"\bhad [^.;|]{1,60}? (?:been|had)\b[^.;|]{1,60}? would\b",
             r"\bneeded to have\b",
             r"\b(?:was|were) supposed to\b",
-        ]),
+        ],
         spares: &[r"if this had been production traffic"],
         fires: &[
             "The alert should have fired.",
@@ -146,7 +160,7 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Story,
         says: "what was not there did not cause anything",
         instead: "say what was there, and put what is wanted into an action item",
-        find: Find::Words(&[r"\b(?:insufficient|inadequate|lack(?:ed|s|ing)?(?: of)?|missing|no proper)\s+\w+"]),
+        words: &[r"\b(?:insufficient|inadequate|lack(?:ed|s|ing)?(?: of)?|missing|no proper)\s+\w+"],
         fires: &["There was insufficient monitoring.", "The service lacked a health check."],
         rests: &["No alert covers this signal (searched 14 rules).", "Three packets went missing."],
         ..RULE
@@ -155,12 +169,12 @@ pub static RULES: [Rule; 17] = [
         id: "human-error",
         says: "`human error` ends the search where it begins",
         instead: "say what made the action sensible at that moment, and what the system did with it",
-        find: Find::Words(&[
+        words: &[
             r"\b(?:human|operator|user|pilot|manual|driver)[ -]error\b",
             r"\bfat[ -]?finger(?:ed|ing|s)?\b",
             r"\bpebkac\b",
             r"\b(?:due to|because of|caused by|was) an? (?:simple )?typo\b",
-        ]),
+        ],
         fires: &["It came down to human error.", "Somebody fat-fingered the port.", "It was a typo."],
         rests: &["The server answered with an error to the user.", "Errors: 3 of 200."],
         ..RULE
@@ -169,9 +183,9 @@ pub static RULES: [Rule; 17] = [
         id: "mechanistic",
         says: "people are not parts that fail",
         instead: "name the system's behaviour, with its time: `Rollback started at 14:09; the runbook has no rollback step`",
-        find: Find::Words(&[
+        words: &[
             r"\b${person}(?: (?:had|has|have|also|again|then))? (?:failed to|neglected to|forgot to|did(?:n['’]t| not) bother|missed|overlooked|ignored|should know|should have known)\b",
-        ]),
+        ],
         fires: &["The operator failed to roll back.", "We overlooked the alert.", "Someone forgot to renew it."],
         rests: &["The health check failed to respond.", "The probe missed 3 of 200 answers."],
         ..RULE
@@ -181,9 +195,9 @@ pub static RULES: [Rule; 17] = [
         level: Level::Warning,
         says: "a judgement is not an observation",
         instead: "give the figure and its limit, and leave the judgement to the reader",
-        find: Find::Words(&[
+        words: &[
             r"\b(?:careless(?:ly|ness)?|negligen(?:t|ce|tly)|slopp(?:y|ily)|reckless(?:ly)?|incompeten(?:t|ce|tly)|laz(?:y|ily)|wrong(?:ly)?|incorrectly|improperly|mismanaged|obvious(?:ly)?|clearly|simply|just|of course|inexcusable|poor judge?ment)\b",
-        ]),
+        ],
         spares: &[
             r"\bjust (?:before|after|over|under|above|below|as|in time)\b",
             r"\bwent wrong\b",
@@ -199,11 +213,11 @@ pub static RULES: [Rule; 17] = [
         id: "animated",
         says: "loud words hide the figure",
         instead: "give the figure: how many, how long, of how many",
-        find: Find::Words(&[
+        words: &[
             r"!",
             r"\b(?:ridiculous(?:ly)?|insane(?:ly)?|horribl[ey]|nightmare|disast(?:er|ers|rous|rously)|catastroph(?:e|ic|ically)|unbelievabl[ey]|massive(?:ly)?|meltdown|rampage|bizarre(?:ly)?|terribl[ey]|awful(?:ly)?|crazy|insanity)\b",
-        ]),
-        spares: &[r"\bdisaster recovery\b", r"!="],
+        ],
+        spares: &[r"\bdisaster recovery\b", r"\w\s*!=\s*\w"],
         fires: &["It broke again!", "A massive spike.", "The catastrophic failure of the cache."],
         rests: &["See ![the chart](x.svg).", "The disaster recovery site took over.", "a != b"],
         ..RULE
@@ -213,7 +227,8 @@ pub static RULES: [Rule; 17] = [
         level: Level::Warning,
         says: "complex failures have several contributing factors",
         instead: "write `contributing factors`, and list them",
-        find: Find::Code(single_cause),
+        words: &[r"\bthe root cause\b", r"\broot cause (?:is|was)\b"],
+        code: lonely_factor,
         fires: &["The root cause was a timeout.", "We found the root cause."],
         rests: &["Three factors contributed."],
         ..RULE
@@ -222,7 +237,10 @@ pub static RULES: [Rule; 17] = [
         id: "person-as-cause",
         says: "a person is never the cause",
         instead: "name the change or the command, and what the system did with it",
-        find: Find::Code(person_as_cause),
+        words: &[
+            r"(?:^|\s)@[a-z][\w.-]*\s+(?:\(\w+\)\s*)?(?:\w+ly\s+)?(?:caused|broke|triggered|took down|brought down|crashed|deleted|misconfigured|killed)\b",
+            r"\b${name}\s+(?:\(\w+\)\s*)?(?:\w+ly\s+)?(?:caused|broke|triggered|took down|brought down|crashed|deleted|misconfigured|killed)\b",
+        ],
         fires: &["Ada broke the build.", "@bob took down the cache."],
         rests: &["Ada noticed the alert at 14:03.", "The deploy broke the build."],
         ..RULE
@@ -233,7 +251,7 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Judgement,
         says: "a name stands where a role would do",
         instead: "write the role (`the on-call responder`)",
-        find: Find::Code(person_named),
+        words: &[r"\b${name}\b"],
         off: true,
         fires: &["Ada rolled back."],
         rests: &["The on-call responder rolled back."],
@@ -245,7 +263,7 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Prompts,
         says: "`why` and `who` ask for a defence",
         instead: "ask `what` or `how`: `What did you see on the dashboard then?`",
-        find: Find::Words(&[r"(?:^\s*|[.?:]\s+)(?:why|who)\b"]),
+        words: &[r"(?:^\s*|[.?:]\s+)(?:why|who)\b"],
         fires: &["Why did you wait?", "At 14:03 it broke. Who noticed?"],
         rests: &["What did you see then?", "How was it found?"],
         ..RULE
@@ -255,7 +273,8 @@ pub static RULES: [Rule; 17] = [
         level: Level::Warning,
         says: "`outage` and `down` say that nobody was served",
         instead: "give the share of requests that failed, and for how long",
-        find: Find::Code(outage),
+        words: &[r"\boutages?\b", r"\bdown\b"],
+        unless: |context| context.outage == Some(true),
         spares: &[r"\b\w+[ -]down\b", r"\bdown[ -](?:to|from|by|the|stream|time)\b", r"\bup and down\b"],
         fires: &["During the outage, 3 % of requests failed.", "It: down for 4 s."],
         rests: &["It was scaled down.", "p99 went down to 20 ms.", "The node was shut down."],
@@ -266,9 +285,9 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Actions,
         says: "nobody can tell when this is done",
         instead: "begin with a verb that has an end: add, remove, set, alert on, limit, document",
-        find: Find::Words(&[
+        words: &[
             r"^\W*(?:A-[0-9a-f]{8}\W+)?(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
-        ]),
+        ],
         fires: &["Improve monitoring by 10 %.", "Look into the 3 timeouts."],
         rests: &["Add an alert on the error rate above 1 %."],
         ..RULE
@@ -278,10 +297,10 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Actions,
         says: "people cannot be fixed; what they work with can",
         instead: "change the tool, the default or the limit that made it possible",
-        find: Find::Words(&[
+        words: &[
             r"\b(?:train|retrain|remind|tell|educate|coach)\b[^.;|]{0,60}\b(?:people|teams?|engineers?|operators?|developers?|everyone|everybody|staff|on-?call|users?|responders?)\b",
             r"\bbe more careful\b",
-        ]),
+        ],
         fires: &["Remind the team to check port 8080.", "Be more careful with version 2."],
         rests: &["Let the tool refuse port 8080."],
         ..RULE
@@ -291,7 +310,8 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Actions,
         says: "no end state: nothing tells when this is done",
         instead: "add the number, the test or the drill that shows it done",
-        find: Find::Code(unbounded),
+        code: unbounded,
+        only_here: "it looks for what is not there, and only among action items",
         fires: &["Add retries to the client."],
         rests: &["Add a timeout of 2 s to the client.", "Add retries, until `demo.yaml` passes."],
         ..RULE
@@ -302,7 +322,8 @@ pub static RULES: [Rule; 17] = [
         scope: Scope::Opinion,
         says: "a guess stands among facts",
         instead: "mark it `hypothesis:` and say how it could be tested, or give the evidence",
-        find: Find::Code(hedge),
+        words: &[r"\b(?:probably|presumably|apparently|possibly|perhaps|maybe|might|seems?|seemed|likely)\b"],
+        spares: &[r"(?s).*\bhypothes[ei]s\b.*"],
         fires: &["It was probably the pool."],
         rests: &["Hypothesis: it was probably the pool.", "The pool was full."],
         ..RULE
@@ -310,14 +331,18 @@ pub static RULES: [Rule; 17] = [
     Rule {
         id: "unsourced-number",
         scope: Scope::Body,
-        says: "a figure without evidence",
-        instead: "add the id of its evidence (`e7`), or a link to where it was read",
-        find: Find::Code(unsourced),
-        fires: &["It took 34 s.\n\nIt lasted 12 s (e7)."],
+        says: "a figure without evidence, in a review that cites its evidence elsewhere",
+        instead: "add the id of its evidence (`[e7]`), or a link or a footnote that says where it was read",
+        code: unsourced,
+        only_here: "it looks for what is not there, and only where the rest of the review cites evidence",
+        fires: &["It took 34 s.\n\nIt lasted 12 s (e7).", "It took 34 s.\n\nIt lasted 12 s [e7]."],
         rests: &[
-            "It lasted 12 s (e7).",
+            "It lasted 12 s (e7 e12).",
             "It took 34 s.",
-            "| | during [e7] |\n|---|---|\n| p99 | 12 s |\n\nSee e7.\n\n[e7]: #e7",
+            "It took 34 s on an e2 machine.",
+            "It took 34 s[^1].\n\nIt lasted 12 s [e7].\n\n[^1]: The panel showed 34 s.",
+            "It took [34 s](https://example.com/panel).\n\nIt lasted 12 s [e7].",
+            "| | during [e7] |\n|---|---|\n| p99 | 12 s |\n\nSee [e7].\n\n[e7]: #e7",
         ],
         ..RULE
     },
@@ -325,9 +350,19 @@ pub static RULES: [Rule; 17] = [
         id: "suppression-without-reason",
         says: "a rule is switched off without a reason",
         instead: "write `<!-- firedrill-lint: allow RULE because REASON -->`",
-        find: Find::Words(&[]),
+        only_here: "it looks at suppressions, which other linters do not know",
         fires: &["Ouch <!-- firedrill-lint: allow animated -->"],
         rests: &["Ouch! <!-- firedrill-lint: allow animated because it is the alert's name -->"],
+        ..RULE
+    },
+    Rule {
+        id: "suppression-of-nothing",
+        level: Level::Warning,
+        says: "what is switched off here is no rule",
+        instead: "write the rule's name as `firedrill lint --rules` lists it",
+        only_here: "it looks at suppressions, which other linters do not know",
+        fires: &["Ouch <!-- firedrill-lint: allow animatedd because it is the alert's name -->"],
+        rests: &["Ouch! <!-- firedrill-lint: allow animated, hedge because it is the alert's name -->"],
         ..RULE
     },
 ];
@@ -342,71 +377,45 @@ macro_rules! compiled {
         static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));
     };
 }
-compiled!(ROOT_CAUSE, r"\bthe root cause\b|\broot cause (?:is|was)\b");
-compiled!(HANDLE, r"(?:^|\s)@[a-z][\w.-]*");
-compiled!(
-    CAUSAL,
-    r"^\s*(?:\(\w+\)\s*)?(?:\w+ly\s+)?(?:caused|broke|triggered|took down|brought down|crashed|deleted|misconfigured|killed)\b"
-);
-compiled!(OUTAGE, r"\boutages?\b|\bdown\b");
 compiled!(BOUNDED, r"\d|\b(?:until|so that|when|once|passes|verified by|fires)\b|\bdrill\b|\btests?\b");
 compiled!(NAMED_LINE, r"^\s*(?:State|Type|Priority|Owner|Due|Ticket|Finding|Verify|Reason|History):");
-compiled!(HEDGE, r"\b(?:probably|presumably|apparently|possibly|perhaps|maybe|might|seems?|seemed|likely)\b");
 compiled!(
     FIGURE,
     r"\b\d[\d,.]*\s?(?:%|ms|us|µs|s|min|minutes?|seconds?|hours?|h|kB|MB|GB|KiB|MiB|GiB|req/s|/s)(?:\b|\s|$|[.,;)])"
 );
-compiled!(EVIDENCE, r"\be\d+\b");
+// `(e7)`, `(e7 e12)`, `[e7]`: the name of a machine's type is none.
+compiled!(CITED, r"[(\[]e\d+(?:[ ,]+e\d+)*[)\]]");
+compiled!(LINKED, r"\be\d+\b");
 
-fn all(regex: &Regex, text: &str) -> Vec<Range<usize>> {
-    regex.find_iter(text).map(|found| found.range()).collect()
-}
-
-fn single_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    let found = all(&ROOT_CAUSE, &block.text);
-    let factors = |kind: Kind| {
-        let of = |other: &&Block| other.section == Section::Factors && other.kind == kind;
-        context.document.blocks.iter().filter(of).count()
-    };
+/// Where one factor is all.
+fn lonely_factor(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
+    let factor = |block: &&Block| block.kind == Kind::Item && block.section == Section::Factors;
     let says = |of: &Option<String>, word| of.as_deref().is_some_and(|text| text.starts_with(word));
     // A draft lists what rules found; people have yet to add theirs.
-    let early = says(&context.document.verdict, "HELD") || says(&context.document.status, "draft");
-    let lonely = block.kind == Kind::Item && block.section == Section::Factors && factors(Kind::Item) == 1 && !early;
-    if found.is_empty() && lonely { std::iter::once(0..block.text.len()).collect() } else { found }
-}
-
-fn person_as_cause(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    let mut people = all(&HANDLE, &block.text);
-    people.extend(person_named(block, context));
-    people.retain(|person| CAUSAL.is_match(&block.text[person.end..]));
-    people
-}
-
-fn person_named(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    context.people.iter().flat_map(|name| all(name, &block.text)).collect()
-}
-
-fn outage(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    if context.outage == Some(true) { vec![] } else { all(&OUTAGE, &block.text) }
+    let drafted = |block: &Block| block.text.to_lowercase().starts_with("status: draft");
+    let early = says(&context.document.verdict, "HELD")
+        || says(&context.document.status, "draft")
+        || context.document.blocks.iter().any(drafted);
+    let lonely = factor(&block) && !early && context.document.blocks.iter().filter(factor).count() == 1;
+    if lonely { whole(block) } else { vec![] }
 }
 
 fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
     // The end state of an item stands in a line of its own below its heading.
     let bounded =
         block.kind == Kind::Heading || block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
-    if bounded { vec![] } else { std::iter::once(0..block.text.trim_end().len()).collect() }
-}
-
-fn hedge(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
-    let marked = block.text.to_lowercase().contains("hypothesis");
-    if marked || block.kind == Kind::Heading { vec![] } else { all(&HEDGE, &block.text) }
+    if bounded { vec![] } else { whole(block) }
 }
 
 /// Only a text that cites evidence at all can be asked to do so everywhere.
 fn unsourced(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    let cites = |block: &Block| block.link || EVIDENCE.is_match(&block.text);
-    if cites(block) || !context.document.blocks.iter().any(|block| EVIDENCE.is_match(&block.text)) {
+    let cites = |block: &Block| CITED.is_match(&block.text) || block.link && LINKED.is_match(&block.text);
+    if block.link || cites(block) || !context.document.blocks.iter().any(cites) {
         return vec![];
     }
     FIGURE.find(&block.text).map(|found| found.range()).into_iter().collect()
+}
+
+fn whole(block: &Block) -> Vec<Range<usize>> {
+    std::iter::once(0..block.text.trim_end().len()).collect()
 }

@@ -16,7 +16,7 @@ fn placed(rule: &Rule, text: &str) -> String {
 fn ids(markdown: &str) -> Vec<&'static str> {
     let options = Options {
         people: vec!["Ada".into()],
-        on: vec!["person-named".into(), "unsourced-number".into()],
+        on: vec!["person-named".into()],
         outage: None,
     };
     lint(markdown, &options).into_iter().map(|finding| finding.rule).collect()
@@ -118,4 +118,34 @@ fn any_text_at_all_is_read_without_a_panic() {
     ] {
         let _ = ids(text);
     }
+}
+
+#[test]
+fn the_people_are_those_that_the_text_names() {
+    let text = |front: &str, item: &str| {
+        format!("---\n{front}\n---\n# T\n\nana broke the cache. ana failed to notice.\n\n## Action items\n\n### Add a limit of 2 s\n\n- State: accepted\n{item}\n")
+    };
+    let both = ["person-as-cause", "mechanistic"];
+    let ids = |text: String| lint(&text, &Options::default()).into_iter().map(|f| f.rule).collect::<Vec<_>>();
+    assert_eq!(ids(text("participants: [\"kim\", \"ana\"]", "")), both);
+    assert_eq!(ids(text("owner: ana", "")), both);
+    assert_eq!(ids(text("owner: unassigned", "- Owner: ana")), both);
+    assert_eq!(ids(text("owner: unassigned", "").replace("accepted", "accepted by ana")), both);
+    assert_eq!(ids(text("owner: unassigned", "- Owner: kim")), Vec::<&str>::new());
+}
+
+#[test]
+fn a_figure_without_evidence_is_found_only_where_evidence_is_cited() {
+    let told = "It took 34 s.\n";
+    assert_eq!(ids(&format!("# T\n\n{told}")), Vec::<&str>::new());
+    assert_eq!(ids(&format!("# T\n\n{told}\nIt lasted 12 s [e7].\n\n[e7]: #e7\n")), ["unsourced-number"]);
+    assert_eq!(ids(&format!("# T\n\nIt lasted 12 s (e7).\n\n## Decide\n\n{told}")), Vec::<&str>::new());
+}
+
+#[test]
+fn a_name_that_no_rule_has_is_told_with_the_one_that_may_be_meant() {
+    assert_eq!(unknown("hedge"), None);
+    let told = unknown("unsorced-number").unwrap();
+    assert!(told.starts_with("there is no rule `unsorced-number`; did you mean `unsourced-number`? there is: "), "{told}");
+    assert!(unknown("nope").unwrap().starts_with("there is no rule `nope`; there is: counterfactual, "));
 }
