@@ -108,7 +108,7 @@ fn parse_most(mut from: impl BufRead, path: PathBuf, most: Most) -> Result<Journ
             (Event { kind: EventKind::RunStarted(started.clone()), seq, at }, *started)
         }
         Ok(_) => return Err(JournalError::NotAJournal { path, detail: "it does not begin with a run's start".into() }),
-        Err(error) => return Err(JournalError::NotAJournal { path, detail: error.to_string() }),
+        Err(error) => return Err(JournalError::NotAJournal { path, detail: no_start(&line, &error) }),
     };
     let mut reading = Reading::new(first.seq.saturating_add(1), most);
     reading.events.push(first);
@@ -118,6 +118,17 @@ fn parse_most(mut from: impl BufRead, path: PathBuf, most: Most) -> Result<Journ
         number += 1;
     }
     Ok(reading.finish(started))
+}
+
+/// Why a first line is not the start of a run.
+fn no_start(line: &[u8], error: &serde_json::Error) -> String {
+    if line.is_empty() {
+        "it is empty, so nothing of a run is left in it".into()
+    } else if error.is_eof() {
+        "its first line, the start of a run, is empty or cut off".into()
+    } else {
+        format!("its first line is not the start of a run: {error}")
+    }
 }
 
 /// The next line with its end; false at the end of the file. Of a line that is too long only the beginning.
