@@ -14,7 +14,7 @@ use super::{
     windows::{self, JUDGED, Windows},
 };
 use crate::{
-    event::{Event, EventKind, ProbeTerms, RunStarted, SealedFile, Terms},
+    event::{Event, EventKind, Phase, ProbeTerms, RunStarted, SealedFile, Terms},
     journal::{
         RunFolder,
         read::{self, Journal},
@@ -177,7 +177,8 @@ fn watched(
     let watched = Watched::new(id, &probe.name, log, windows, &terms.expect);
     let ticks = watched.ticks();
     let outages = watched.outages();
-    let stats = JUDGED.iter().filter_map(|phase| stats::phase_stats(id, log, windows, *phase, &ticks, ledger));
+    let phases = [Phase::WarmUp].iter().chain(&JUDGED);
+    let stats = phases.filter_map(|phase| stats::phase_stats(id, log, windows, *phase, &ticks, ledger));
     let (phases, distributions) = stats.unzip();
     let tick_ns = watched.tick_ns();
     let from = ticks.first().map_or(0, |t| t.from);

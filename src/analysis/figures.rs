@@ -98,6 +98,17 @@ fn compare(mut figure: Figure, objective: Option<Objective>) -> Figure {
     figure
 }
 
+/// Whoever recovers before the recovery phase has kept the promise as whoever does when it begins, and no better.
+fn lag(mut figure: Figure, objective: Option<Objective>) -> Figure {
+    let late = figure.value.ok().map(|value| match value {
+        Value::Time(ns) => Value::Time(ns.max(0)),
+        other => other,
+    });
+    figure.objective = objective;
+    figure.margin = late.and_then(|value| objective?.margin(value));
+    figure
+}
+
 fn of_fault(fault: &FaultFindings) -> Vec<Figure> {
     let due = fault.intended.map(exactly);
     let asked = fault.undo_requested.map(exactly);
@@ -176,7 +187,7 @@ impl OfProbe<'_> {
             to_impact,
             self.mitigated(began),
             timed(FigureKind::TimeToRecover, began, recovered, absent, &evidence),
-            compare(timed(FigureKind::RecoveryLag, removed, recovered, absent, &evidence), objective),
+            lag(timed(FigureKind::RecoveryLag, removed, recovered, absent, &evidence), objective),
             timed(FigureKind::RecoveryFromFault, self.effective, recovered, absent, &evidence),
             self.recovered_under_fault(recovered, absent),
         ]

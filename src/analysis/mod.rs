@@ -52,6 +52,7 @@ pub use findings::*;
 pub use judge::LOW_MARGIN;
 pub use places::Place;
 pub use probes::*;
+pub use stats::rank;
 pub use timeline::*;
 pub use verdict::*;
 

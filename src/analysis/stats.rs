@@ -157,7 +157,7 @@ impl Ranked {
 }
 
 /// How many of `n` values a quantile covers: from 1 to n; 0 if there are none.
-fn rank(quantile: f64, n: usize) -> usize {
+pub fn rank(quantile: f64, n: usize) -> usize {
     ((quantile * n as f64 - 1e-9).ceil().max(1.0) as usize).min(n)
 }
 
@@ -173,7 +173,7 @@ pub fn phase_stats(
     let window = windows.of(phase)?;
     let group = Group::of_phase(log, windows, phase)?;
     let tally = group.tally();
-    let spread = &log.phases[JUDGED.iter().position(|p| *p == phase)?];
+    let spread = log.phases.get(JUDGED.iter().position(|p| *p == phase).unwrap_or(0))?;
     let mut ranked = Ranked::new(group.timed());
     let distribution = distribution(phase, &mut ranked);
     let seconds = window.end.saturating_sub(window.start) as f64 / SECOND as f64;

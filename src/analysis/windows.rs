@@ -17,6 +17,8 @@ pub struct Windows {
     pub load_from: Option<At>,
     /// Nothing is looked at from here on.
     pub watch_end: At,
+    /// In a run that ended before anything was judged: from the first request to its end. It stands for the warm-up.
+    pub unjudged: Option<Range<At>>,
     /// The baseline window that was judged last.
     pub baseline: Option<Range<At>>,
     /// t=0.
@@ -36,7 +38,8 @@ impl Windows {
             Phase::Baseline => self.baseline.clone(),
             Phase::During => self.during.clone(),
             Phase::Recovery => self.recovery.clone(),
-            Phase::Preflight | Phase::WarmUp | Phase::Report => None,
+            Phase::WarmUp => self.unjudged.clone(),
+            Phase::Preflight | Phase::Report => None,
         }
     }
 
@@ -51,7 +54,7 @@ impl Windows {
         self.during.as_ref().map(|during| during.start)
     }
 
-    /// Which judged phase (a position in [`JUDGED`]) a request belongs to.
+    /// Which judged phase (a position in [`JUDGED`]) a request belongs to; the first one's is free where none was judged.
     #[inline]
     pub fn phase_of(&self, intended: At, ended: At) -> Option<usize> {
         let within = |range: &Option<Range<At>>| range.as_ref().is_some_and(|r| r.contains(&intended));
@@ -60,7 +63,7 @@ impl Windows {
         } else if within(&self.during) || self.carried(intended, ended) {
             Some(1)
         } else {
-            within(&self.baseline).then_some(0)
+            (within(&self.baseline) || within(&self.unjudged)).then_some(0)
         }
     }
 
@@ -91,6 +94,8 @@ pub fn find(events: &[Event], faults: &[FaultFindings], timing: Timing, tries: &
     let Some(from) = faults.iter().filter_map(first_touch).min() else {
         // Nothing was touched; what the engine watched as recovery is still there to be seen.
         windows.recovery = started(Phase::Recovery).map(|from| from..over).filter(|r| r.start < r.end);
+        let unjudged = windows.baseline.is_none() && windows.recovery.is_none();
+        windows.unjudged = load_from.filter(|from| unjudged && *from < over).map(|from| from..over);
         return windows;
     };
     let from = from.min(end);
@@ -149,7 +154,8 @@ pub fn phases(events: &[Event], windows: &Windows, faults: &[FaultFindings], led
     let mut phases: Vec<PhaseWindow> = Vec::new();
     for (i, (phase, at, line)) in marks.iter().enumerate() {
         let next = marks.get(i + 1).map_or(end, |(_, at, _)| *at);
-        let judged = windows.of(*phase).is_some() || matches!(phase, Phase::During | Phase::Recovery);
+        let placed = JUDGED.contains(phase) && windows.of(*phase).is_some();
+        let judged = placed || matches!(phase, Phase::During | Phase::Recovery);
         if !judged && !phases.iter().any(|p| p.phase == *phase) {
             phases.push(PhaseWindow { phase: *phase, from: *at, to: next, evidence: vec![ledger.line(*line)] });
         }

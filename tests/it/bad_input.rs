@@ -45,10 +45,11 @@ fn read_all(folder: &Path) -> Vec<(i32, String)> {
 #[test]
 fn what_is_no_journal_is_refused_with_the_reason() {
     let newer = |text: String| text.replacen("\"format\":1", "\"format\":99", 1).into_bytes();
-    let cases: [(Change, &str); 5] = [
-        (|_| vec![], "is not the journal of a run"),
-        (|_| b"\n\n\n".to_vec(), "is not the journal of a run"),
-        (|_| vec![0; 4096], "is not the journal of a run"),
+    let cases: [(Change, &str); 6] = [
+        (|_| vec![], "is not the journal of a run: it is empty, so nothing of a run is left in it"),
+        (|_| b"\n\n\n".to_vec(), "its first line, the start of a run, is empty or cut off"),
+        (|text| text.into_bytes()[..300].to_vec(), "its first line, the start of a run, is empty or cut off"),
+        (|_| vec![0; 4096], "its first line is not the start of a run: expected value"),
         (|text| text.lines().skip(1).collect::<Vec<_>>().join("\n").into_bytes(), "does not begin with a run's start"),
         (newer, "has format 99, this firedrill reads up to 1; use a newer one"),
     ];
@@ -248,4 +249,23 @@ fn many_events(count: usize, most_kb: u64) {
     println!("{count} events: {:?}, {peak_kb} kB at most", started.elapsed());
     assert!(status.success() && peak_kb < most_kb, "{status}, {peak_kb} kB");
     assert!(fs::metadata(folder.join("review.html")).unwrap().len() < 64 << 20);
+}
+
+/// What was sent before the journal stops is told, cited, and told alike in every place.
+#[test]
+fn a_journal_that_stops_before_the_gate_still_tells_what_was_sent() {
+    for lines in [12, 40] {
+        let cut = |text: String| text.lines().take(lines).map(|line| format!("{line}\n")).collect::<String>().into();
+        let (_dir, folder) = run_with(cut);
+        let run = |words: &[&str]| Command::new(FIREDRILL).args(words).arg(&folder).output().unwrap();
+        assert!(run(&["review"]).status.success());
+        let review = fs::read_to_string(folder.join("review.md")).unwrap();
+        assert!(!review.contains("No probe was watching") && !review.contains("N = 0 requests"), "{review}");
+        assert!(review.contains(" requests of checkout, before any phase was judged; "), "{review}");
+        assert!(review.contains("| | before any phase was judged [e"), "{review}");
+        assert!(run(&["verify"]).status.success(), "its own figures are found again");
+        let file = folder.join("review.md");
+        let lint = Command::new(FIREDRILL).args(["lint", "--fail-on", "suggestion"]).arg(file).output().unwrap();
+        assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
+    }
 }

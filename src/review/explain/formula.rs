@@ -3,7 +3,7 @@
 use crate::{
     analysis::{
         AlertOutcome, AlertRow, Bounded, Criterion, CriterionStatus, EvidenceId, FaultFindings, Figure, FigureKind,
-        Impact, Interval, PhaseStats, ProbeFindings, TickState, Value,
+        Impact, Interval, PhaseStats, ProbeFindings, TickState, Value, rank,
     },
     clock::At,
     event::Phase,
@@ -65,33 +65,23 @@ pub fn of_criterion(look: &Look<'_>, criterion: &Criterion) -> (String, Worked) 
     let evidence = criterion.evidence.clone();
     let alerts =
         matches!(criterion.what, Bounded::AlertFires { .. } | Bounded::AlertResolves { .. } | Bounded::NoPage(_));
-    let judged = Input {
-        symbol: "window".into(),
-        meaning: match alerts {
-            true => "when it is judged".to_owned(),
-            false => format!("the requests of {phase} that it is judged over"),
-        },
-        value: window.unwrap_or_else(|| UNKNOWN.into()),
-        evidence: evidence.clone(),
+    let over = match alerts {
+        true => "when it is judged".to_owned(),
+        false => format!("the requests of {phase} that it is judged over"),
     };
-    let number = Input {
-        symbol: "N".into(),
-        meaning: if alerts { "how many answers of the alert source were read" } else { "how many these are" }.into(),
-        value: quantity::count(criterion.n),
-        evidence,
-    };
+    let many = if alerts { "how many answers of the alert source were read" } else { "how many these are" };
+    let n = quantity::count(criterion.n);
+    let mut inputs = vec![input("window", &over, window, &evidence), input("N", many, Some(n), &evidence)];
+    inputs.extend(parts(look, criterion));
     let (definition, formula) = match &criterion.what {
         Bounded::Errors => {
             ("Requests that did not end well, as a share of all in the window.", "failed / N".to_owned())
         }
         Bounded::Latency(q) => (
             "The response time, from the intended send, that so large a share of answers and timeouts is not above.",
-            format!(
-                "the value at rank ceil({} x N) of the response times in rising order",
-                crate::units::trimmed(*q, 6)
-            ),
+            format!("response time at place k ( k = ceil({} x N) ) in rising order", crate::units::trimmed(*q, 6)),
         ),
-        Bounded::MaxFailed => ("Requests that did not end well in all of the phase.", "failed".into()),
+        Bounded::MaxFailed => ("Requests that did not end well in all of the phase.", "N - well".into()),
         Bounded::RecoveredWithin => {
             ("Recovery minus the start of the recovery phase; 0 if it came before.", "max(0, tr - tf1)".into())
         }
@@ -105,20 +95,71 @@ pub fn of_criterion(look: &Look<'_>, criterion: &Criterion) -> (String, Worked) 
         ),
         Bounded::NoPage(_) => (
             "Whether no such alert began to fire from the first fault effective to the end of recovery.",
-            "no answer of the alert source against it in the window".into(),
+            "no answer of the alert source against it in window".into(),
         ),
         Bounded::Unaffected(_) => (
             "Whether the container stayed as it was: not ended, not unhealthy, not out of memory.",
-            "no event against it in the window".into(),
+            "no event against it in window".into(),
         ),
     };
     let result = criterion.measured.map(quantity::value).map_err(|absent| absent.to_string());
-    let inputs = vec![judged, number];
-    let numbers = match result {
-        Ok(value) => format!("{formula} = {value}"),
-        Err(absent) => format!("not measured: {absent}"),
-    };
-    (definition.to_owned(), Worked { formula, numbers, inputs })
+    (definition.to_owned(), Worked { numbers: put_in(&formula, &inputs, result), formula, inputs })
+}
+
+/// What goes into a criterion besides its window and how many requests are in it.
+fn parts(look: &Look<'_>, criterion: &Criterion) -> Vec<Input> {
+    let findings = look.findings;
+    let evidence = &criterion.evidence;
+    let when = |at: Option<At>| at.map(|at| look.when(at).t);
+    let from = when(criterion.window.map(|(from, _)| from));
+    let row = |alert: &str| findings.alerts.iter().flat_map(|a| &a.rows).find(|row| row.alert == alert);
+    match (&criterion.what, criterion.measured) {
+        (Bounded::Errors, Ok(Value::Share(share))) => {
+            let failed = (share * criterion.n as f64).round() as u64;
+            vec![input("failed", "those that did not end well", Some(quantity::count(failed)), evidence)]
+        }
+        (Bounded::Latency(q), _) => {
+            let place = rank(*q, usize::try_from(criterion.n).unwrap_or(usize::MAX)) as u64;
+            vec![input("k", "so many are not above it", Some(quantity::count(place)), evidence)]
+        }
+        (Bounded::MaxFailed, Ok(Value::Count(failed))) => {
+            let well = quantity::count(criterion.n.saturating_sub(failed));
+            vec![input("well", "those that ended well", Some(well), evidence)]
+        }
+        (Bounded::RecoveredWithin, _) => {
+            let impact = criterion.probe.and_then(|id| findings.probes.get(usize::from(id))?.impact.as_ref());
+            let end = impact.filter(|impact| impact.confirmed).and_then(|impact| impact.end);
+            let recovered = when(end.map(|end| end.high));
+            vec![
+                input("tr", "the first good completion of the recovery", recovered, evidence),
+                input("tf1", "the last undo effective: the recovery phase begins", from, evidence),
+            ]
+        }
+        (Bounded::AlertFires { alert, .. }, _) => {
+            let fired = when(row(alert).and_then(|row| row.firing).map(|at| at.high));
+            vec![
+                input("ta", "the alert firing for the first time", fired, evidence),
+                input("tf0", "the first fault effective, at the latest", from, evidence),
+            ]
+        }
+        (Bounded::AlertResolves { alert, .. }, _) => {
+            let resolved = when(row(alert).and_then(|row| row.resolved).map(|at| at.high));
+            vec![
+                input("resolved", "the alert resolved for the last time", resolved, evidence),
+                input("tf1", "the last undo effective: the recovery phase begins", from, evidence),
+            ]
+        }
+        _ => vec![],
+    }
+}
+
+fn input(symbol: &str, meaning: &str, value: Option<String>, evidence: &[EvidenceId]) -> Input {
+    Input {
+        symbol: symbol.into(),
+        meaning: meaning.into(),
+        value: value.unwrap_or_else(|| UNKNOWN.into()),
+        evidence: evidence.to_vec(),
+    }
 }
 
 const UNKNOWN: &str = "not known";
@@ -378,12 +419,7 @@ impl Sheet<'_> {
     }
 
     fn cited(&self, symbol: &str, meaning: &str, value: Option<String>, evidence: &[EvidenceId]) -> Input {
-        Input {
-            symbol: symbol.into(),
-            meaning: meaning.into(),
-            value: value.unwrap_or_else(|| UNKNOWN.into()),
-            evidence: evidence.to_vec(),
-        }
+        input(symbol, meaning, value, evidence)
     }
 }
 

@@ -69,6 +69,18 @@ fn numbers_are_put_in_and_raw_requests_shown() {
 }
 
 #[test]
+fn numbers_are_put_into_criteria() {
+    let folder = RunFolder(concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/run").into());
+    let findings = crate::analysis::analyse(&folder).unwrap();
+    let numbers = |id: &str| explain(&folder, &findings, id).unwrap().worked.numbers;
+    let p99 = "response time at place 1,659 ( 1,659 = ceil(0.99 x 1,675) ) in rising order = 16.4ms";
+    assert_eq!(numbers("during/checkout/p99"), p99);
+    assert_eq!(numbers("during/checkout/errors"), "0 / 1,675 = 0%");
+    assert_eq!(numbers("during/checkout/failed-in-all"), "2,477 - 2,476 = 1");
+    assert_eq!(numbers("recovery/checkout/recovered-within"), "max(0, t+1.414s - t+12.375s) = 0s");
+}
+
+#[test]
 fn a_name_that_is_nearly_right_finds_its_like() {
     let findings = Stage::new().analyse();
     assert_eq!(nearest(&findings, "time-to-recovr/web")[0], "time-to-recover/web");

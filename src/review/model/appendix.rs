@@ -131,10 +131,19 @@ pub fn folder(look: &Look<'_>) -> String {
     quoted_word(&format!("reports/{}", look.findings.run.id))
 }
 
-/// What was typed, each word quoted where a shell needs it; with the seed, so that the same targets are picked.
+/// What was typed, each word quoted where a shell needs it; with the seed, so that the same targets are picked, and without
+/// the place of the reports, which is whoever's who types it.
 fn rerun(look: &Look<'_>) -> String {
     let run = &look.findings.run;
-    let mut words: Vec<String> = run.command.iter().map(|w| quoted_word(w)).collect();
+    let mut typed = run.command.iter();
+    let mut words = Vec::new();
+    while let Some(word) = typed.next() {
+        match word.as_str() {
+            "--reports" => drop(typed.next()),
+            word if word.starts_with("--reports=") => {}
+            word => words.push(quoted_word(word)),
+        }
+    }
     if words.is_empty() {
         words = vec!["firedrill".into(), "run".into(), quoted_word(&run.scenario_path)];
     }

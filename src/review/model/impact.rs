@@ -6,7 +6,7 @@ use super::{
     verdict::capital,
 };
 use crate::{
-    analysis::{Absent, FigureKind, Neighbour, PhaseStats, ProbeFindings, Value},
+    analysis::{Absent, FigureKind, Neighbour, PhaseStats, ProbeFindings, TickState, Value},
     event::Phase,
     measure::Class,
     review::quantity,
@@ -103,7 +103,12 @@ pub struct ClassRow {
     pub cells: Vec<String>,
 }
 
-const PHASES: [(Phase, &str); 3] = [(Phase::Baseline, "before"), (Phase::During, "during"), (Phase::Recovery, "after")];
+const PHASES: [(Phase, &str); 4] = [
+    (Phase::WarmUp, "before any phase was judged"),
+    (Phase::Baseline, "before"),
+    (Phase::During, "during"),
+    (Phase::Recovery, "after"),
+];
 
 /// Builds it.
 pub fn impact(look: &Look<'_>) -> Impact {
@@ -281,13 +286,24 @@ fn degraded(look: &Look<'_>) -> Option<Fact> {
     Some(Fact {
         name: "Degraded".into(),
         text: format!(
-            "{} of bad ticks; {} from the first to the last; {} unknown",
+            "{} of bad ticks{}; {} from first to last; {} unknown",
             say(FigureKind::DegradedTicks),
+            bad_ticks(look).unwrap_or_default(),
             say(FigureKind::DegradedSpan),
             say(FigureKind::UnknownTicks)
         ),
         evidence: look.cite(&ticks.evidence),
     })
+}
+
+/// ` (1 of 7, each 5s long)`: a tick is bad as a whole.
+fn bad_ticks(look: &Look<'_>) -> Option<String> {
+    let main = look.main()?;
+    let from = look.findings.phase(Phase::During)?.from;
+    let ticks = || main.ticks.iter().filter(|tick| tick.from >= from);
+    let bad = ticks().filter(|tick| tick.state == TickState::Bad).count() as u64;
+    let (bad_ones, all) = (quantity::count(bad), quantity::count(ticks().count() as u64));
+    (bad > 0).then(|| format!(" ({bad_ones} of {all}, each {} long)", quantity::span(main.tick_ns)))
 }
 
 fn fact(look: &Look<'_>, kind: FigureKind) -> Option<Fact> {

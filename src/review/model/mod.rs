@@ -65,6 +65,8 @@ pub struct Review {
     pub of: Option<String>,
     /// Who owns the review.
     pub owner: Option<String>,
+    /// Who said something during the drill, in order.
+    pub participants: Vec<String>,
     /// Free tags.
     pub tags: Vec<String>,
     /// When it started, in UTC.
@@ -241,6 +243,7 @@ impl Review {
             terms_evidence,
             of: run.of.clone(),
             owner: run.owner.clone(),
+            participants: participants(findings),
             tags: run.tags.clone(),
             started: crate::review::quantity::utc(run.started),
             started_iso: run.started.to_string(),
@@ -329,6 +332,16 @@ fn to_decide(questions: usize, items: usize, minutes: u32) -> Option<String> {
     let both = [count(questions, "question", "questions"), count(items, "action", "actions")];
     let both: Vec<String> = both.into_iter().flatten().collect();
     (!both.is_empty()).then(|| format!("{}, {minutes} min", both.join(", ")))
+}
+
+fn participants(findings: &Findings) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for note in &findings.notes {
+        if !names.contains(&note.who) {
+            names.push(note.who.clone());
+        }
+    }
+    names
 }
 
 fn actions(findings: &Findings, hits: &[RuleHit]) -> Vec<Action> {

@@ -183,7 +183,7 @@ fn failed(look: &Look<'_>) -> Tile {
     let (value, measured, detail) = match figure.map(|f| (f.value, f.n)) {
         Some((Ok(Value::Count(failed)), Some(n))) if n > 0 => {
             let share = quantity::share(failed as f64 / n as f64);
-            (quantity::count(failed), true, format!("of {} offered ({share})", quantity::count(n)))
+            (quantity::count(failed), true, format!("of {} offered, {share}", quantity::count(n)))
         }
         Some((Ok(value), _)) => (quantity::value(value), true, String::new()),
         Some((Err(absent), _)) => absent_words(absent),
@@ -241,10 +241,16 @@ fn margin(look: &Look<'_>) -> Tile {
     let judged = || look.findings.criteria.iter().filter(|c| c.phase != Phase::Baseline);
     let smallest = look.findings.verdict.smallest_margin;
     let smallest = smallest.and_then(|(margin, i)| Some((margin, look.findings.criteria.get(i)?)));
-    let broken = judged().find(|c| c.status == CriterionStatus::Broken);
+    // What has no figure, as an alert that did not fire, is broken all the same.
+    let broken = smallest.map(|(_, c)| c).filter(|c| c.status == CriterionStatus::Broken);
+    let broken = broken.or_else(|| judged().find(|c| c.status == CriterionStatus::Broken));
     let (value, measured, detail) = match (smallest, broken) {
-        (Some((margin, c)), _) => (quantity::margin(margin), true, criterion_name(look, c)),
-        (None, Some(c)) => ("broken".into(), true, criterion_name(look, c)),
+        (Some((margin, _)), Some(b)) if b.margin.is_none() => {
+            let others = format!("of the others {}", quantity::margin(margin));
+            ("broken".into(), true, format!("{}; {others}", criterion_name(look, b)))
+        }
+        (_, Some(b)) => (b.margin.map_or_else(|| "broken".into(), quantity::margin), true, criterion_name(look, b)),
+        (Some((margin, c)), None) => (quantity::margin(margin), true, criterion_name(look, c)),
         (None, None) if judged().next().is_some() => {
             ("not measured".into(), false, "no criterion could be judged".into())
         }
@@ -257,14 +263,20 @@ fn margin(look: &Look<'_>) -> Tile {
         _ if judged().next().is_some() => "undecided",
         _ => "not judged",
     };
-    let evidence = smallest.map(|(_, c)| &c.evidence).or(broken.map(|c| &c.evidence)).or(figure.map(|f| &f.evidence));
+    let objective = match broken {
+        Some(c) if c.objective.is_none() => "promised".into(),
+        Some(_) => promised(broken),
+        None if judged().next().is_some() => "20% or more is comfortable".into(),
+        None => "nothing promised".into(),
+    };
+    let evidence = broken.or(smallest.map(|(_, c)| c)).map(|c| &c.evidence).or(figure.map(|f| &f.evidence));
     Tile {
         id: "smallest-margin",
         label: "Smallest margin",
         value,
         measured,
         detail,
-        objective: if judged().next().is_some() { "20% or more is comfortable" } else { "nothing promised" }.into(),
+        objective,
         mark,
         evidence: look.cite(evidence.map(Vec::as_slice).unwrap_or_default()),
     }

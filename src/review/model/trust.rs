@@ -12,7 +12,8 @@ pub fn trust(look: &Look<'_>) -> Told {
     if let Some(main) = look.main() {
         let judged = || main.phases.iter();
         let n: u64 = judged().map(|p| p.offered).sum();
-        parts.push(format!("N = {} requests of {}", quantity::count(n), main.name));
+        let early = if main.phase(Phase::WarmUp).is_some() { ", before any phase was judged" } else { "" };
+        parts.push(format!("N = {} requests of {}{early}", quantity::count(n), main.name));
         if let Some(worst) = judged().map(|p| p.worst_own_lateness_ns).max() {
             parts.push(format!("the generator was at most {} late", quantity::span(worst)));
         }
