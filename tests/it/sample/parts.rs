@@ -319,7 +319,7 @@ pub fn figures() -> Vec<Figure> {
         },
         of(FigureKind::RecoveryLag, Value::Time(-26_000_000_000)),
         of(FigureKind::RecoveredUnderFault, Value::Flag(true)),
-        of(FigureKind::DegradedTicks, time(4 * S)),
+        of(FigureKind::DegradedTicks, time(3 * S)),
         of(FigureKind::DegradedSpan, time(4 * S)),
         of(FigureKind::UnknownTicks, time(0)),
         of(FigureKind::OutageTime, time(910 * MS)),
