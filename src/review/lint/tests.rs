@@ -14,11 +14,7 @@ fn placed(rule: &Rule, text: &str) -> String {
 }
 
 fn ids(markdown: &str) -> Vec<&'static str> {
-    let options = Options {
-        people: vec!["Ada".into()],
-        on: vec!["person-named".into()],
-        outage: None,
-    };
+    let options = Options { people: vec!["Ada".into()], on: vec!["person-named".into()], outage: None };
     lint(markdown, &options).into_iter().map(|finding| finding.rule).collect()
 }
 
@@ -123,7 +119,9 @@ fn any_text_at_all_is_read_without_a_panic() {
 #[test]
 fn the_people_are_those_that_the_text_names() {
     let text = |front: &str, item: &str| {
-        format!("---\n{front}\n---\n# T\n\nana broke the cache. ana failed to notice.\n\n## Action items\n\n### Add a limit of 2 s\n\n- State: accepted\n{item}\n")
+        format!(
+            "---\n{front}\n---\n# T\n\nana broke the cache. ana failed to notice.\n\n## Action items\n\n### Add a limit of 2 s\n\n- State: accepted\n{item}\n"
+        )
     };
     let both = ["person-as-cause", "mechanistic"];
     let ids = |text: String| lint(&text, &Options::default()).into_iter().map(|f| f.rule).collect::<Vec<_>>();
@@ -146,6 +144,9 @@ fn a_figure_without_evidence_is_found_only_where_evidence_is_cited() {
 fn a_name_that_no_rule_has_is_told_with_the_one_that_may_be_meant() {
     assert_eq!(unknown("hedge"), None);
     let told = unknown("unsorced-number").unwrap();
-    assert!(told.starts_with("there is no rule `unsorced-number`; did you mean `unsourced-number`? there is: "), "{told}");
+    assert!(
+        told.starts_with("there is no rule `unsorced-number`; did you mean `unsourced-number`? there is: "),
+        "{told}"
+    );
     assert!(unknown("nope").unwrap().starts_with("there is no rule `nope`; there is: counterfactual, "));
 }

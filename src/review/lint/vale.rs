@@ -147,8 +147,8 @@ mod tests {
             assert!(style.extends == "existence" && style.ignorecase && style.nonword && style.message.contains("%s"));
             assert_eq!((style.level.as_str(), style.scope.is_empty()), (rule.level.name(), false));
             let finds = |text: &str| blocks(text).iter().any(|block| style.finds(block));
-            assert_eq!(rule.fires.iter().find(|text| !finds(*text)), None, "{} does not fire\n{text}", rule.id);
-            assert_eq!(rule.rests.iter().find(|text| finds(*text)), None, "{} does not rest\n{text}", rule.id);
+            assert_eq!(rule.fires.iter().find(|text| !finds(text)), None, "{} does not fire\n{text}", rule.id);
+            assert_eq!(rule.rests.iter().find(|text| finds(text)), None, "{} does not rest\n{text}", rule.id);
         }
     }
 
