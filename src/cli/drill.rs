@@ -45,7 +45,7 @@ pub struct Done {
     pub folder: Option<RunFolder>,
     /// What its journal says, if it could be analysed.
     pub findings: Option<Findings>,
-    /// Why it did not start or was not analysed, for people.
+    /// Why there is no review of it, for people.
     pub trouble: Option<String>,
     /// The containers that it hit.
     pub targets: Vec<Container>,
@@ -93,8 +93,7 @@ pub async fn drill(
     done.targets = targets;
     super::history::refresh_site(&request.reports);
     if let Some(refusal) = refusal {
-        output::warn(&refusal);
-        done.trouble = Some(refusal);
+        output::warn(refusal);
     }
     Ok(done)
 }
