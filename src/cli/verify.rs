@@ -7,7 +7,10 @@ use crate::review::verify::{self, Difference};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Computes every figure again from the raw files, compares all digests with those of result.json and of the
-journal, and looks for numbers that somebody changed in the prose of review.md. Words may be changed; numbers are measured.
+journal, and looks for figures and verdicts that somebody changed in review.md. Words are yours: a generated sentence may
+be said in others as long as its figures and verdicts stay, in their order, and nothing is added to them; a whole section
+may be taken out, but no line with a figure out of a section that stands. Your own sentences may hold any number. The
+front matter but for status, owner, due, participants and tags, and the `Finding:` of an action item, stay as they are.
 
 Ends with 0 if nothing differs, with 1 if something does, with 2 if the folder holds no run.
 

@@ -95,6 +95,58 @@ fn what_people_wrote_stays_and_is_shown_as_theirs_and_harmless() {
     run.does("verify", &[], 0);
 }
 
+/// What a review says of itself, changed by hand, and what is told of it.
+const FORGED: [(&str, &str, &str); 8] = [
+    ("\n**HELD**\n", "\n**VIOLATED**\n", "generated as `HELD`, `VIOLATED` here"),
+    ("hypothesis: \"held\"", "hypothesis: \"violated\"", "generated as `held`, `violated` here"),
+    ("from 22.2ms to 209ms", "from 209ms to 22.2ms", "`209ms`, `22.2ms` here"),
+    ("| **met** |", "| **not met** |", "generated as `met`, `not met` here"),
+    (
+        "Checkout: 1 of 6,477 (0.015%) requests failed",
+        "Checkout: none of 6,477 requests failed",
+        "generated as `1`, `6,477`, `0.015%`",
+    ),
+    ("The image of api is named by a tag", "99% lost; the image of api is named by a tag", "`99%` here"),
+    (
+        "| during | checkout failed in all | <= 20 |",
+        "| during | checkout failed in all | >= 20 |",
+        "generated as `<=`, `>=` here",
+    ),
+    ("[e0]: #e0\n", "[e0]: #e0\n\n**Checkout recovered** at t+9.0s.\n", ""),
+];
+
+#[test]
+fn verify_tells_what_was_forged_and_lets_people_write() {
+    let run = Run::new();
+    let draft = run.read("review.md");
+    for (from, to, says) in FORGED {
+        run.replace("review.md", from, to);
+        let code = i32::from(!says.is_empty());
+        let said = run.does("verify", &[], code);
+        assert!(says.is_empty() || said.contains("differs: review.md:") && said.contains(says), "{from}: {said}");
+        fs::write(run.folder.join("review.md"), &draft).unwrap();
+    }
+    let sentence = draft.lines().find(|line| line.starts_with("**What users of the probe saw.**")).unwrap();
+    run.replace("review.md", sentence, "None of 6,477 users saw anything slower than 20ms.");
+    assert!(run.does("verify", &[], 1).contains("`6,477`, `20ms` here"));
+    fs::write(run.folder.join("review.md"), &draft).unwrap();
+    let row = draft.lines().find(|line| line.starts_with("| Requests failed |")).unwrap();
+    run.replace("review.md", &format!("{row}\n"), "");
+    assert!(run.does("verify", &[], 1).contains(&format!("a line is gone; generated as `{row}`")));
+    fs::write(run.folder.join("review.md"), &draft).unwrap();
+    run.answer();
+    run.replace("review.md", "requests failed (promised", "of the requests went wrong (promised");
+    run.replace("review.md", "owner: \"shop-team\"\ndue: 2026-11-27", "owner: ana\ndue: 2026-12-24");
+    run.replace("review.md", "## Timeline", "## What we saw\n\nThe pager rang 3 times in 90s.\n\n## Timeline");
+    let text = run.read("review.md");
+    let lessons = &text[text.find("## What went well").unwrap()..text.find("## Action items").unwrap()];
+    run.replace("review.md", lessons, "");
+    assert!(run.does("verify", &[], 0).contains("nothing differs"));
+    fs::write(run.folder.join("result.json"), "{}").unwrap();
+    let said = run.does("verify", &[], 1);
+    assert!(said.contains("no digests of files") && said.contains("verdict: missing, the run folder gives"), "{said}");
+}
+
 #[test]
 fn a_conflict_is_shown_named_and_never_resolved_silently() {
     let run = Run::new();

@@ -1,8 +1,11 @@
 //! Whether a review says what its run folder says: every figure computed again, every file's digest checked, and the
-//! numbers in the prose compared with those that were generated.
+//! figures and verdicts in the prose compared with those that were generated.
 //!
-//! `lines` finds the line of a value in a JSON text, `prose` the numbers that somebody changed.
+//! `lines` finds the line of a value in a JSON text; `prose` finds what somebody changed in a review, by the `facts` of
+//! its lines, and `front` in its front matter.
 
+mod facts;
+mod front;
 mod lines;
 mod prose;
 
@@ -150,7 +153,8 @@ impl Check<'_> {
             Ok(kept) => kept,
             Err(error) => return self.differs(name, Some(error.line()), format!("it is no JSON: {error}")),
         };
-        self.digests(&kept);
+        // Digests and places follow from the files: where those differ, that is told of the files themselves.
+        let follow: &[&str] = if self.digests(&kept) { &[] } else { &["/files", "/places"] };
         let now: Value = serde_json::from_str(&write::texts(self.findings)[0].1).unwrap_or_default();
         if let (Some(wrote), Some(this)) = (kept.pointer("/run/version"), now.pointer("/run/version"))
             && (wrote != this || this != env!("CARGO_PKG_VERSION"))
@@ -163,7 +167,7 @@ impl Check<'_> {
         }
         let places = lines::of(&text);
         let mut found = Vec::new();
-        compare(&kept, &now, String::new(), &mut found);
+        compare(&kept, &now, String::new(), follow, &mut found);
         let more = found.len().saturating_sub(MOST);
         for (pointer, says) in found.into_iter().take(MOST) {
             self.differs(name, lines::nearest(&places, &pointer), format!("{}: {says}", named(&pointer, &now)));
@@ -173,10 +177,11 @@ impl Check<'_> {
         }
     }
 
-    /// The digests that `result.json` has of the files that it was computed from.
-    fn digests(&mut self, kept: &Value) {
+    /// The digests that `result.json` has of the files that it was computed from; whether all are as they should be.
+    fn digests(&mut self, kept: &Value) -> bool {
         let Some(list) = kept.get("files").and_then(Value::as_array) else {
-            return self.note(FILES[0], None, "it has no digests of files: an earlier firedrill wrote it");
+            self.differs(FILES[0], None, "it has no digests of files, so that none was compared with it");
+            return false;
         };
         let mut now: BTreeMap<&str, &str> =
             self.findings.run.files.iter().map(|f| (f.name.as_str(), f.digest.as_str())).collect();
@@ -193,7 +198,9 @@ impl Check<'_> {
         told.extend(
             now.keys().map(|name| ((*name).to_owned(), "it was not there when result.json was written".into())),
         );
+        let all = told.is_empty();
         told.into_iter().for_each(|(file, says)| self.differs(&file, None, says));
+        all
     }
 
     /// `review.md`, its base, the page and the JUnit file.
@@ -284,18 +291,19 @@ fn line_in(text: &str) -> Option<usize> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// Where two JSON values differ: pointer, and what is there and what was expected. Digests and places follow from the
-/// files, whose digests are compared by themselves.
-fn compare(kept: &Value, now: &Value, at: String, found: &mut Vec<(String, String)>) {
-    if at == "/files" || at == "/places" {
+/// Where two JSON values differ: pointer, and what is there and what was expected. What is at some pointers is left out.
+fn compare(kept: &Value, now: &Value, at: String, without: &[&str], found: &mut Vec<(String, String)>) {
+    if without.contains(&at.as_str()) {
         return;
     }
     match (kept, now) {
         (Value::Object(kept), Value::Object(now)) => {
             for (key, value) in now {
-                // What a later version added is nothing that somebody took away.
-                if let Some(inner) = kept.get(key) {
-                    compare(inner, value, format!("{at}/{key}"), found);
+                let inside = format!("{at}/{key}");
+                match kept.get(key) {
+                    Some(inner) => compare(inner, value, inside, without, found),
+                    None if without.contains(&inside.as_str()) => {}
+                    None => found.push((inside, format!("missing, the run folder gives {}", short(value)))),
                 }
             }
             for key in kept.keys().filter(|key| !now.contains_key(*key)) {
@@ -307,7 +315,7 @@ fn compare(kept: &Value, now: &Value, at: String, found: &mut Vec<(String, Strin
                 found.push((at.clone(), format!("{} entries, the run folder gives {}", kept.len(), now.len())));
             }
             for (i, (kept, now)) in kept.iter().zip(now).enumerate() {
-                compare(kept, now, format!("{at}/{i}"), found);
+                compare(kept, now, format!("{at}/{i}"), without, found);
             }
         }
         (kept, now) if kept == now => {}

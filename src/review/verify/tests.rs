@@ -90,6 +90,37 @@ fn a_result_that_was_touched_is_named_by_its_figure_and_line() {
 }
 
 #[test]
+fn what_is_missing_in_a_result_differs() {
+    let (_stage, folder) = reviewed();
+    let path = folder.path().join("result.json");
+    let whole: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let without = |take: &dyn Fn(&mut Value)| {
+        let mut less = whole.clone();
+        take(&mut less);
+        fs::write(&path, serde_json::to_string_pretty(&less).unwrap()).unwrap();
+    };
+    without(&|result| *result = serde_json::json!({}));
+    finds(&folder, "result.json:", "so that none was compared with it");
+    finds(&folder, "result.json:1:", "verdict: missing, the run folder gives {");
+    for key in ["format", "verdict", "figures", "places", "actions"] {
+        without(&|result| drop(result.as_object_mut().unwrap().remove(key)));
+        finds(&folder, "result.json:1:", &format!("{key}: missing"));
+    }
+    without(&|result| {
+        for figure in result["figures"].as_array_mut().unwrap() {
+            figure.as_object_mut().unwrap().remove("measured");
+        }
+    });
+    finds(&folder, "result.json:", "time-to-recover/web (measured): missing");
+    without(&|result| result["files"][0]["size"] = 7.into());
+    finds(&folder, "result.json:", "7 here");
+    without(&|result| result["places"]["e1"]["sha256"] = "0".into());
+    finds(&folder, "result.json:", "places.e1.sha256");
+    without(&|result| result["format"] = 0.into());
+    finds(&folder, "result.json:", "format: 0 here, the run folder gives 1");
+}
+
+#[test]
 fn numbers_in_the_prose_are_compared_and_words_are_not() {
     let (_stage, folder) = reviewed();
     replace(&folder, "review.md", "**How it ended.** ", "**How it ended.** As we had hoped: ");
