@@ -4,6 +4,7 @@ use super::{
     netlink::{Messages, Socket},
     network::{NetworkError, TABLE},
     nft::{self, QueueBy, Rule, Step, Table},
+    protocol::PID,
     rules,
 };
 use rustix::io::Errno;
@@ -21,7 +22,8 @@ pub fn create_table(socket: &mut Socket) -> Result<bool, NetworkError> {
     };
     made.map_err(|error| match error.errno() {
         Errno::EXIST => NetworkError::Lacking(format!(
-            "the table `{TABLE}` is in this namespace already: another drill, or what one left; `firedrill recover`"
+            "the table `{TABLE}` is in its network already, and nobody owns it: restart the container, or as root on \
+             its host: nsenter -t {PID} -n nft delete table inet {TABLE}"
         )),
         Errno::PERM => {
             NetworkError::Lacking("no right to change packet rules (NET_ADMIN), or another agent is here".into())

@@ -24,6 +24,9 @@ pub const VERSION: u32 = 1;
 /// The longest line, in bytes.
 pub const LINE_MOST: usize = 64 * 1024;
 
+/// In what an agent says: the number of the container's main process, which only the runner knows.
+pub const PID: &str = "PID";
+
 /// A fault among those of one agent; chosen by the runner, below 64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

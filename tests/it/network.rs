@@ -331,8 +331,14 @@ fn a_table_that_others_left_is_told_before_anything_happens() {
     assert!(made.unwrap().success());
     let refused = stage.run(&over(&web, "blackhole: { target: web }", "2s"), &[]);
     refused.expect(3);
-    assert!(refused.output.contains("the table `firedrill` is in this namespace already"), "{}", refused.output);
+    let advice = ["nsenter", "-t", &pid, "-n", "nft", "delete", "table", "inet", "firedrill"];
+    assert!(refused.output.contains(&advice.join(" ")), "{}", refused.output);
     assert!(!refused.events().iter().any(|event| matches!(event.kind, EventKind::FaultRequested { .. })));
+    // The advice works.
+    assert!(Command::new(advice[0]).args(&advice[1..]).status().unwrap().success());
+    std::fs::remove_dir_all(stage.reports()).unwrap();
+    let ran = stage.run(&over(&web, "blackhole: { target: web }", "2s"), &[]);
+    assert!(ran.events().iter().any(|event| matches!(event.kind, EventKind::FaultRequested { .. })), "{}", ran.output);
 }
 
 #[test]

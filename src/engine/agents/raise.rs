@@ -1,12 +1,14 @@
 //! Starting an agent, and making sure that nothing is left of one.
 
 use super::{
-    PATIENCE, peers,
+    PATIENCE,
+    link::Unanswered,
+    peers,
     side::{Side, State},
 };
 use crate::{
     agent::{
-        protocol::{Command, Cut, Effect, FaultId as Number, Receipt, VERSION},
+        protocol::{Command, Cut, Effect, FaultId as Number, PID, Receipt, VERSION},
         traffic::Traffic,
     },
     container::{Container, ContainerError, NewHelper},
@@ -59,8 +61,8 @@ impl Drill {
             let (effect, seed) = (post.packets.effect.clone(), post.seed);
             let armed = link.ask(Command::Arm { fault: post.number, traffic, effect, seed }, FIRST).await;
             let label = || self.plan.terms.faults.get(post.fault).map_or("the fault", |terms| terms.label.as_str());
-            let armed =
-                armed.map_err(|error| format!("`{}` is not possible on {}: {error}", label(), post.container))?;
+            let armed = armed
+                .map_err(|why| format!("`{}` is not possible on {}: {}", label(), post.container, told(why, &owner)))?;
             if let Receipt::Armed { abilities, .. } = armed {
                 let peers = found.iter().map(ToString::to_string).collect();
                 let (fault, container) = (post.fault, post.container.clone());
@@ -97,7 +99,12 @@ impl Drill {
             found = link.ask(nothing, PATIENCE).await;
         }
         self.dismiss(link).await;
-        let left = |why| ContainerError::Conflict(format!("rules may be left in the network of {}: {why}", side.name));
-        found.map(drop).map_err(left)
+        let left = |why| format!("rules may be left in the network of {}: {}", side.name, told(why, &owner));
+        found.map(drop).map_err(|why| ContainerError::Conflict(left(why)))
     }
+}
+
+/// What an agent says cannot be done, with what it does not know filled in.
+fn told(why: Unanswered, owner: &Container) -> String {
+    why.to_string().replace(PID, &owner.pid.to_string())
 }
