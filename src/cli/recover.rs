@@ -96,6 +96,17 @@ impl Recover {
                 }
             }
         }
+        if !self.all {
+            let elsewhere = left.elsewhere(&self.reports);
+            for run in &elsewhere {
+                output::warn(format_args!(
+                    "run {run} is not in {}: its undo command is in its own folder; recover it from there (--reports), \
+                     or have its lock removed all the same (--all)",
+                    self.reports.display()
+                ));
+            }
+            held.extend(elsewhere);
+        }
         left.remove(&docker, &held).await?;
         if self.all {
             left::remove_shared(&docker).await?;
@@ -148,6 +159,9 @@ impl Recover {
         };
         let journal = read::read(folder)?;
         if unfinished(&journal).is_empty() {
+            if let Ok(docker) = docker::connect().await {
+                sweep::sweep(&docker, &folder.run(), &[]).await?;
+            }
             tell(format_args!("nothing is left to undo of {}", folder.run()), global);
             return Ok(true);
         }

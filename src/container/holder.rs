@@ -26,7 +26,7 @@ impl Holder {
             pid,
             started: started(pid).ok().flatten().unwrap_or(0),
         };
-        Holder { run: run.into(), runner: process.to_string() }
+        Holder { run: run.into(), runner: process.to_string(), asks_first: false }
     }
 
     /// Whether the holder is gone for certain: it ran on this machine, in this process namespace, and either the
@@ -101,13 +101,13 @@ mod tests {
         let gone = |change: fn(&mut Process)| {
             let mut process = process.clone();
             change(&mut process);
-            Holder { run: "r1".into(), runner: process.to_string() }.is_gone()
+            Holder { run: "r1".into(), runner: process.to_string(), asks_first: false }.is_gone()
         };
         assert!(gone(|p| p.started += 1), "the number was given to another process");
         assert!(gone(|p| p.pid = 4_000_000), "no such process");
         assert!(gone(|p| p.boot = "earlier".into()), "the machine was booted since");
         assert!(!gone(|p| p.host = "elsewhere".into()), "another machine's processes cannot be seen");
         assert!(!gone(|p| p.namespace = "pid:[1]".into()), "nor those of another namespace, such as a container's");
-        assert!(!Holder { run: "r1".into(), runner: "nonsense".into() }.is_gone());
+        assert!(!Holder { run: "r1".into(), runner: "nonsense".into(), asks_first: false }.is_gone());
     }
 }

@@ -65,6 +65,9 @@ pub struct Holder {
     pub run: String,
     /// Where its runner runs: process id, host name, start of that process; see [`Holder::here`].
     pub runner: String,
+    /// Whether the lock outlives its holder: an undo may be left that only a person can allow.
+    #[serde(default)]
+    pub asks_first: bool,
 }
 
 /// An answer of an engine, some time later.

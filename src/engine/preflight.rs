@@ -4,7 +4,7 @@
 use super::drill::Drill;
 use crate::{
     clock::RunClock,
-    container::{Container, ContainerError, Containers, Holder, Op},
+    container::{Container, ContainerError, ContainerId, Containers, Holder, Op},
     event::{EventKind, NotStarted, Phase},
     fault::Injection,
     units::Span,
@@ -57,7 +57,7 @@ impl Drill {
     async fn take_locks(&self) -> Result<(), String> {
         let mut taken = Vec::new();
         for target in self.targets() {
-            match self.containers.lock(&target.id, &self.holder).await {
+            match self.containers.lock(&target.id, &self.holder_of(&target.id)).await {
                 Ok(None) => {}
                 Ok(Some(holder)) => return Err(held_by(&target.name, &holder)),
                 Err(error) => return Err(format!("{} cannot be locked: {error}", target.name)),
@@ -67,6 +67,12 @@ impl Drill {
         }
         self.record.tell(EventKind::LocksTaken { containers: taken });
         Ok(())
+    }
+
+    /// Who we are, for the lock on one target.
+    pub(super) fn holder_of(&self, target: &ContainerId) -> Holder {
+        let mut on = self.plan.steps.iter().flat_map(|step| &step.injections).filter(|one| one.on == *target);
+        Holder { asks_first: on.any(Injection::asks_first), ..self.holder.clone() }
     }
 
     async fn make_ready(&self, injection: &Injection, op: &Op) -> Result<(), String> {
@@ -131,5 +137,12 @@ pub(crate) async fn offset(containers: &dyn Containers, clock: &RunClock) -> Res
 }
 
 fn held_by(target: &str, holder: &Holder) -> String {
+    if holder.is_gone() {
+        let run = &holder.run;
+        return format!(
+            "{target} may still be under a fault of run {run}, whose undo command nobody has run since it was killed: \
+             `firedrill recover` asks, and runs it"
+        );
+    }
     format!("{target} is the target of another drill: run {}, {}", holder.run, holder.runner)
 }

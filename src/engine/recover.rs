@@ -16,7 +16,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -103,19 +103,21 @@ pub async fn recover(
         open.iter().map(|(fault, injection)| in_flight(journal, *fault, injection)).max().unwrap_or_default(),
     )
     .await;
-    let mut left = Vec::new();
+    let (mut left, mut open_still) = (Vec::new(), BTreeSet::new());
     for (fault, injection) in open {
         if !drill.needs(&injection, requested(journal, fault)).await {
             continue;
         }
         if let Some(command) = refused(&injection, approve) {
             left.push(format!("{}: `{command}` was not allowed", injection.name));
+            open_still.insert(injection.on);
             continue;
         }
         drill.ledger.begin(fault, &injection);
         drill.ledger.applied(fault, &injection.on);
     }
     drill.unwind(UndoReason::Recovered).await;
+    drill.locked.lock().unwrap_or_else(PoisonError::into_inner).retain(|target| !open_still.contains(target));
     Ok(drill.close_recovery(left).await)
 }
 

@@ -58,6 +58,13 @@ pub struct Injection {
     pub notes: Vec<String>,
 }
 
+impl Injection {
+    /// Whether its undo has a command in it, which nobody runs for a dead runner unless somebody allows it.
+    pub fn asks_first(&self) -> bool {
+        self.undo.iter().any(|op| matches!(op, Op::Exec { .. }))
+    }
+}
+
 /// A part of a container that only one fault may hold at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

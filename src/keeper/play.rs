@@ -36,10 +36,12 @@ pub async fn play(
             before: &undo.before,
             echo: Duration::ZERO,
             works: vec![],
+            asks_first: false,
             watched,
         });
         task.echo = task.echo.max(undo.echo());
         task.works.extend(undo.works());
+        task.asks_first |= undo.asks_first();
     }
     let ended = try_join_all(by_container.values().map(|task| task.run(containers))).await?;
     let left = by_container.values().zip(ended).filter(|(_, as_before)| !as_before);
@@ -53,12 +55,14 @@ struct Task<'a> {
     echo: Duration,
     /// What an agent that was killed may have left on it.
     works: Vec<&'a Op>,
+    /// A command, which nobody has allowed yet, is part of what makes it as before.
+    asks_first: bool,
     /// So long it must be as before at least.
     watched: Duration,
 }
 
 impl Task<'_> {
-    /// Whether the container is as before in the end, or gone.
+    /// Whether the container is as before in the end, for all that a keeper can do, or gone.
     async fn run(&self, containers: &dyn Containers) -> Result<bool, NoEngine> {
         let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
         let (mut revived, mut worked) = (false, false);
@@ -68,7 +72,7 @@ impl Task<'_> {
                 Err(ContainerError::Unreachable { detail, .. }) => return Err(NoEngine(detail)),
                 Err(_) => false,
                 // Brought back by us, and ended again by itself: its own doing.
-                Ok(now) if revived && !now.state.runs() => return Ok(true),
+                Ok(now) if revived && !now.state.runs() => return Ok(!self.asks_first),
                 Ok(now) => {
                     let ops = mend(self.before, &now);
                     for op in &ops {
@@ -80,7 +84,7 @@ impl Task<'_> {
             if proven && started.elapsed() >= self.echo {
                 worked = worked || self.ends_works(containers).await?;
                 if worked && started.elapsed() >= self.watched {
-                    return Ok(true);
+                    return Ok(!self.asks_first);
                 }
             }
             if started.elapsed() >= PATIENCE.max(self.echo * 2) {

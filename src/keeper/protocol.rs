@@ -71,16 +71,20 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// Whether a keeper can play it: by typed operations of the engine. Commands in a container it does not run.
+    /// Whether a keeper needs to know of it. Packets it leaves to their agents.
     pub fn is_for_keepers(&self) -> bool {
-        let typed = |op: &Op| matches!(op, Op::Start | Op::Unpause | Op::Connect { .. }) || outlives_its_agent(op);
-        self.injection.undo.iter().any(typed)
+        self.injection.undo.iter().any(|op| !matches!(op, Op::FreePackets { .. }))
     }
 
     /// What an agent takes back when its runner is gone, unless somebody kills the agent as well: an engine that is
     /// started again does so to helpers.
     pub fn works(&self) -> impl Iterator<Item = &Op> {
         self.injection.undo.iter().filter(|op| outlives_its_agent(op))
+    }
+
+    /// Whether it has a command in it. A keeper runs none: somebody is asked first, so `recover` does.
+    pub fn asks_first(&self) -> bool {
+        self.injection.asks_first()
     }
 
     /// How long an operation of the fault may still take effect after the runner died.

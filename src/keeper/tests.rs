@@ -94,7 +94,7 @@ async fn a_runner_that_is_gone_is_followed_by_the_undo_and_the_locks() {
     let (_, api) = shop();
     for fault in every_fault(&api) {
         let (sim, api) = shop();
-        let holder = Holder { run: "r1".into(), runner: "somewhere".into() };
+        let holder = Holder { run: "r1".into(), runner: "somewhere".into(), asks_first: false };
         sim.lock(&api.id, &holder).await.unwrap();
         let mut kept = Kept::new(sim.clone());
         let undo = undo_of(0, &fault, &api);
@@ -249,7 +249,7 @@ async fn the_button_asks_the_runner_first_and_undoes_if_it_does_not_listen() {
 async fn what_cannot_be_set_right_is_left_with_its_lock_and_what_is_gone_is_done() {
     let (sim, api) = shop();
     let db = sim::container("shop", "db", 1);
-    let holder = Holder { run: "r1".into(), runner: "somewhere".into() };
+    let holder = Holder { run: "r1".into(), runner: "somewhere".into(), asks_first: false };
     sim.lock(&api.id, &holder).await.unwrap();
     let mut kept = Kept::new(sim.clone());
     kept.greet(&[&api, &db]).await;

@@ -178,7 +178,7 @@ async fn the_lock_of_a_process_that_is_gone_is_taken_over() {
     let id = stage.one("api").await;
     let alive = Holder::here("new");
     let own = format!("process {} on", std::process::id());
-    let dead = Holder { run: "old".into(), runner: alive.runner.replace(&own, "process 4111222 on") };
+    let dead = Holder { run: "old".into(), runner: alive.runner.replace(&own, "process 4111222 on"), ..alive.clone() };
     assert_eq!(stage.docker.lock(&id, &dead).await.unwrap(), None);
     assert_eq!(stage.docker.lock(&id, &alive).await.unwrap(), None, "reaped and taken");
     assert_eq!(stage.docker.locked(&id).await.unwrap(), Some(alive.clone()));

@@ -25,6 +25,33 @@ pub fn ours(run: &str) -> Vec<docker::Ours> {
     runtime.block_on(async { docker::connect().await.unwrap().ours(Some(run)).await.unwrap() })
 }
 
+#[test]
+fn what_only_a_person_may_undo_keeps_its_target_locked() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let exec = "exec: { target: web, command: [/firedrill, --version], undo: [/firedrill, --version] }";
+    stage.run_while(&over(&web, exec, "60s"), &[], |_, running| {
+        running.until(hit);
+        running.signal(Signal::KILL);
+    });
+    let run = run_of(&stage);
+    let roles = || ours(&run).into_iter().map(|one| one.role).collect::<Vec<_>>();
+    wait_for(|| roles() == [docker::Role::Lock(web.id.id.clone())]);
+    let kept = stage.reports().with_file_name("kept").join(&run);
+    fs::rename(stage.reports(), kept.parent().unwrap()).unwrap();
+    let refused = stage.run(&over(&web, "pause: { target: web }", "300ms"), &[]);
+    refused.expect(3);
+    assert!(refused.output.contains(&run) && refused.output.contains("firedrill recover"), "{}", refused.output);
+    let recover = |more: &[&str]| {
+        let done = Command::new(FIREDRILL).arg("recover").arg(&kept).args(more).stdin(Stdio::null()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let (code, said) = recover(&[]);
+    assert_eq!((code, roles().len()), (Some(5), 1), "nobody has allowed it: {said}");
+    let (code, said) = recover(&["--yes"]);
+    assert_eq!((code, roles().len()), (Some(0), 0), "{said}");
+}
+
 fn run_of(stage: &Drill) -> String {
     run_folder(&stage.reports()).unwrap().file_name().unwrap().to_str().unwrap().to_owned()
 }

@@ -48,7 +48,11 @@ impl Alone {
 
     /// Starts it, and waits until the fault is on.
     fn start(&self, reports: &str, more: &[&str]) -> Child {
-        let scenario = watched_by_peer(&self.stage.prefix, "pause: { target: web }", "60s");
+        self.start_with("pause: { target: web }", reports, more)
+    }
+
+    fn start_with(&self, fault: &str, reports: &str, more: &[&str]) -> Child {
+        let scenario = watched_by_peer(&self.stage.prefix, fault, "60s");
         let path = self.folder.path().join("scenario.yaml");
         std::fs::write(&path, scenario).unwrap();
         let mut command = self.second.inside(FIREDRILL);
@@ -107,6 +111,28 @@ fn what_is_left_is_shown_and_undone_without_naming_a_run() {
     let again = alone.recover("reports", &["--json"]);
     let told: Value = serde_json::from_slice(&again.stdout).unwrap();
     assert!(again.status.success() && told["clean"] == true && told["found"]["runs"] == Value::Array(vec![]));
+}
+
+#[test]
+fn a_lock_that_waits_for_a_person_is_given_back_when_the_command_was_allowed_or_by_the_button() {
+    let Some(alone) = Alone::new() else { return };
+    let exec = "exec: { target: web, command: [/firedrill, --version], undo: [/firedrill, --version] }";
+    let killed = || {
+        kill(&mut alone.start_with(exec, "reports", &[]));
+        wait_for(|| alone.ours().iter().all(|name| name.starts_with("firedrill-lock-")));
+    };
+    killed();
+    let elsewhere = alone.recover("elsewhere", &[]);
+    assert_eq!((elsewhere.status.code(), alone.ours().len()), (Some(5), 1), "{}", words(&elsewhere));
+    assert!(words(&elsewhere).contains("--reports"), "{}", words(&elsewhere));
+    let asked = alone.recover("reports", &[]);
+    assert_eq!((asked.status.code(), alone.ours().len()), (Some(5), 1), "{}", words(&asked));
+    let allowed = alone.recover("reports", &["--yes"]);
+    assert_eq!((allowed.status.code(), alone.ours().len()), (Some(0), 0), "{}", words(&allowed));
+    std::fs::remove_dir_all(alone.reports("reports")).unwrap();
+    killed();
+    let pressed = alone.recover("reports", &["--all", "--yes"]);
+    assert_eq!((pressed.status.code(), alone.ours().len()), (Some(0), 0), "{}", words(&pressed));
 }
 
 #[test]

@@ -164,14 +164,16 @@ async fn stale(docker: &Docker, lock: &Container) -> Option<Check> {
     if !holder.is_gone() {
         return Some(Check::new(State::Note, "lock", seen));
     }
-    let mend = format!("firedrill recover reports/{}; the next drill takes the lock over", holder.run);
+    let next = if holder.asks_first { "no drill may have it before" } else { "the next drill takes the lock over" };
+    let mend = format!("firedrill recover reports/{}; {next}", holder.run);
     Some(Check::new(State::Warning, "lock", format!("{seen}, which is gone")).mend(mend))
 }
 
 /// What belongs to a drill that runs is no business of ours either.
 fn in_use(one: &Container) -> bool {
     let runner = one.labels.get(RUNNER_LABEL).cloned();
-    runner.is_some_and(|runner| !Holder { run: one.ours().unwrap_or_default().into(), runner }.is_gone())
+    let run = one.ours().unwrap_or_default();
+    runner.is_some_and(|runner| !Holder { run: run.into(), runner, asks_first: false }.is_gone())
 }
 
 fn leftover(one: &Container) -> Check {

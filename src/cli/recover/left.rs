@@ -11,6 +11,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -55,6 +56,9 @@ pub struct Made {
     pub running: bool,
     #[serde(skip)]
     id: String,
+    /// A lock that waits for somebody to allow an undo command.
+    #[serde(skip)]
+    asks_first: bool,
 }
 
 impl OpenRun {
@@ -83,6 +87,12 @@ impl Left {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.made.is_empty()
+    }
+
+    /// Runs whose undo command may have to be run and stands in reports of others: their folder is not here.
+    pub fn elsewhere(&self, reports: &Path) -> BTreeSet<String> {
+        let asking = self.made.iter().filter(|one| one.asks_first).map(|one| one.run.clone());
+        asking.filter(|run| !reports.join(run).is_dir()).collect()
     }
 
     /// Prints it, one line each.
@@ -115,7 +125,8 @@ impl Left {
 
 impl From<Ours> for Made {
     fn from(one: Ours) -> Made {
-        Made { role: one.role.name(), name: one.name, run: one.run, running: one.running, id: one.id }
+        let asks_first = one.holder.is_some_and(|holder| holder.asks_first);
+        Made { role: one.role.name(), name: one.name, run: one.run, running: one.running, id: one.id, asks_first }
     }
 }
 

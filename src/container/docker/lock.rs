@@ -10,6 +10,8 @@ use tokio::time::Instant;
 const IMAGE: &str = "firedrill-lock:1";
 pub(super) const TARGET_LABEL: &str = "firedrill.lock";
 pub(super) const RUNNER_LABEL: &str = crate::container::RUNNER_LABEL;
+/// On locks that only `recover` gives back when their holder is gone.
+pub(super) const ASKS_LABEL: &str = "firedrill.asks-first";
 /// A name that is taken while its container is not to be seen yet is looked at so often, 50 ms apart.
 const LOOKS: usize = 40;
 /// How long the keeper of a killed run may take to undo, before its lock counts as stale.
@@ -21,16 +23,18 @@ fn name(target: &ContainerId) -> String {
 
 impl Docker {
     pub(super) async fn take(&self, target: &ContainerId, holder: &Holder) -> Result<Option<Holder>, ContainerError> {
+        let mut labels = BTreeMap::from([
+            (RUN_LABEL.into(), holder.run.clone()),
+            (TARGET_LABEL.into(), target.id.clone()),
+            (RUNNER_LABEL.into(), holder.runner.clone()),
+        ]);
+        labels.extend(holder.asks_first.then(|| (ASKS_LABEL.into(), "true".into())));
         let lock = NewContainer {
             name: name(target),
             image: IMAGE.into(),
             command: vec!["none".into()],
             network_mode: Some("none".into()),
-            labels: BTreeMap::from([
-                (RUN_LABEL.into(), holder.run.clone()),
-                (TARGET_LABEL.into(), target.id.clone()),
-                (RUNNER_LABEL.into(), holder.runner.clone()),
-            ]),
+            labels,
             ..NewContainer::default()
         };
         let (mut looks, deadline) = (0, Instant::now() + KEEPER_WITHIN);
@@ -46,6 +50,7 @@ impl Docker {
                         looks = 0;
                         tokio::time::sleep(Duration::from_millis(250)).await;
                     }
+                    Some((_, other)) if other.is_gone() && other.asks_first => return Ok(Some(other)),
                     Some((id, other)) if other.is_gone() => self.remove_container(&id).await?,
                     Some((_, other)) => return Ok(Some(other)),
                     None => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -114,6 +119,7 @@ impl Docker {
 
 fn read(answer: ContainerInspectResponse) -> (String, Holder) {
     let mut labels = answer.config.and_then(|config| config.labels).unwrap_or_default();
+    let asks_first = labels.contains_key(ASKS_LABEL);
     let mut label = |name: &str| labels.remove(name).unwrap_or_default();
-    (answer.id.unwrap_or_default(), Holder { run: label(RUN_LABEL), runner: label(RUNNER_LABEL) })
+    (answer.id.unwrap_or_default(), Holder { run: label(RUN_LABEL), runner: label(RUNNER_LABEL), asks_first })
 }

@@ -119,7 +119,10 @@ fn read(found: ContainerSummary) -> Option<Ours> {
         role,
         running: found.state.is_some_and(running),
         begun: found.state != Some(ContainerSummaryStateEnum::CREATED),
-        holder: labels.remove(lock::RUNNER_LABEL).map(|runner| Holder { run: run.clone(), runner }),
+        holder: labels.remove(lock::RUNNER_LABEL).map(|runner| {
+            let asks_first = labels.contains_key(lock::ASKS_LABEL);
+            Holder { run: run.clone(), runner, asks_first }
+        }),
         run,
     })
 }

@@ -128,7 +128,8 @@ async fn started_again_by_us_and_then_dying_is_no_failed_undo() {
 async fn a_locked_target_is_refused_by_name() {
     let mut setting = setting(&[(Fault::Pause, 0, Some(1000))]);
     let api = setting.sim.look("shop-api-1").id;
-    let other = crate::container::Holder { run: "other-run".into(), runner: "process 1 on there".into() };
+    let other =
+        crate::container::Holder { run: "other-run".into(), runner: "process 1 on there".into(), asks_first: false };
     crate::container::Containers::lock(&setting.sim, &api, &other).await.unwrap();
     let ran = setting.run().await;
     let named = |kind: &EventKind| matches!(kind, EventKind::NotStarted(NotStarted::CouldNotRun(why)) if why.contains("other-run"));
