@@ -1,13 +1,18 @@
 //! The runner's side of its keeper: it knows every undo before t=0, hears what is undone, and is found again, or
 //! made anew, when it is lost.
+//!
+//! A keeper that hears nothing for too long undoes everything and gives the targets back, although the runner may only
+//! have stood still. So whoever is about to touch a target makes sure first ([`Keeping::sure`]), and a keeper that is
+//! lost raises the question whether the locks are still ours.
 
 use super::drill::Drill;
 use crate::{
     container::ContainerId,
-    event::{EventKind, FaultId, NotStarted},
+    event::{EventKind, FaultId, NotStarted, UndoReason},
     keeper::{
         line::{Line, Place},
         protocol::{Answer, Command, Hello, Undo, VERSION},
+        session::SILENCE,
     },
 };
 use std::{
@@ -16,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
@@ -27,10 +32,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long its end may take.
 const END_WITHIN: Duration = Duration::from_secs(8);
+/// How long it may take to have the locks again; an undo waits no longer for that.
+const SURE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The way to the task that speaks with the keeper.
 #[derive(Debug, Default)]
-pub(crate) struct Keeping(Mutex<Option<mpsc::UnboundedSender<Told>>>);
+pub(crate) struct Keeping {
+    way: Mutex<Option<mpsc::UnboundedSender<Told>>>,
+    /// When it was last spoken to; nothing while there is none.
+    spoken: watch::Sender<Option<Instant>>,
+}
 
 #[derive(Debug)]
 enum Told {
@@ -45,10 +56,18 @@ impl Keeping {
     }
 
     fn tell(&self, told: Told) {
-        if let Some(way) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(way) = &*self.way.lock().unwrap_or_else(PoisonError::into_inner) {
             // A keeper that could not be started hears nothing.
             let _ = way.send(told);
         }
+    }
+
+    /// Ends when no keeper can have taken us for dead behind our back: we have not stood still for so long, or have
+    /// our locks again (those that can be had).
+    pub(crate) async fn sure(&self) {
+        let mut spoken = self.spoken.subscribe();
+        // Nobody changes it any more if the task that speaks has died.
+        let _ = timeout(SURE_WITHIN, spoken.wait_for(|at| !overdue(*at))).await;
     }
 
     /// The run is over: nothing is left for the keeper to do, and it goes.
@@ -58,6 +77,11 @@ impl Keeping {
         // If it takes too long, it finds out by itself.
         let _ = timeout(END_WITHIN, ended).await;
     }
+}
+
+/// Whether a keeper that was last spoken to then has taken us for dead.
+fn overdue(spoken: Option<Instant>) -> bool {
+    spoken.is_some_and(|at| at.elapsed() > SILENCE)
 }
 
 /// The answer to whether every undo is kept.
@@ -71,7 +95,7 @@ impl Drill {
             return None;
         };
         let (tell, told) = mpsc::unbounded_channel();
-        *self.keeping.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        *self.keeping.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
         let (armed, answer) = oneshot::channel();
         let speaker = Speaker { undos: self.undos(), drill: Arc::clone(self), place, told, container: None };
         tokio::spawn(speaker.run(armed));
@@ -148,14 +172,43 @@ impl Speaker {
                 Over::Dropped => return,
             };
             self.drill.record.tell(EventKind::KeeperLost { detail });
-            drop(line);
+            let overdue = overdue(*self.drill.keeping.spoken.borrow());
+            if overdue {
+                // It may be undoing still, and must give nothing back behind us.
+                line.cut(self.drill.containers.as_ref()).await;
+            }
+            self.keep_locks(overdue).await;
+            self.drill.keeping.spoken.send_replace(None);
             line = match self.find_again().await {
                 Ok(line) => line,
                 Err(Over::Done(done)) => return self.leave(None, done).await,
                 Err(_) => return,
             };
+            self.keep_locks(false).await;
             self.drill.record.tell(EventKind::KeeperStarted { place: line.place.clone() });
         }
+    }
+
+    /// If the keeper gave locks back, nothing that was assumed is sure any more: the drill halts, and takes them again
+    /// for its undo. What others have taken meanwhile is as it was before, or would not have been given back.
+    async fn keep_locks(&self, overdue: bool) {
+        let drill = &self.drill;
+        if !overdue && drill.has_all_locks().await {
+            return;
+        }
+        let others = drill.retake_locks().await;
+        for (fault, on) in self.undos.values().map(|undo| (undo.fault, &undo.injection.on)) {
+            if !drill.has_lock(on) {
+                drill.keeping.undone(fault, on);
+            }
+        }
+        let what = match overdue {
+            true => "the runner stood still for longer than its keeper waits",
+            false => "the keeper that was lost gave the targets back",
+        };
+        let mut why = vec![format!("{what}: its faults may have been undone, and its targets been another drill's")];
+        why.extend(others);
+        drill.halt.halt(UndoReason::Failed, why.join("; "));
     }
 
     async fn open(&mut self) -> Result<Line, String> {
@@ -197,12 +250,22 @@ impl Speaker {
                     }
                     Some(Answer::Ready { .. } | Answer::Kept { .. }) => Ok(()),
                 },
-                _ = beats.tick() => line.say(&Command::Heartbeat).await,
+                _ = beats.tick() => self.beat(line).await,
             };
             if let Err(why) = said {
                 return Over::Lost(why);
             }
         }
+    }
+
+    async fn beat(&self, line: &Line) -> Result<(), String> {
+        let spoken = &self.drill.keeping.spoken;
+        if let Some(silence) = spoken.borrow().filter(|at| overdue(Some(*at))).map(|at| at.elapsed()) {
+            return Err(format!("the runner stood still for {} s, and it took it for dead", silence.as_secs()));
+        }
+        line.say(&Command::Heartbeat).await?;
+        spoken.send_replace(Some(Instant::now()));
+        Ok(())
     }
 
     /// Looks for a keeper until there is one, or the run ends.

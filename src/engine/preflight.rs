@@ -11,7 +11,7 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -62,11 +62,39 @@ impl Drill {
                 Ok(Some(holder)) => return Err(held_by(&target.name, &holder)),
                 Err(error) => return Err(format!("{} cannot be locked: {error}", target.name)),
             }
-            self.locked.lock().unwrap_or_else(|dead| dead.into_inner()).push(target.id.clone());
+            self.locked.lock().unwrap_or_else(PoisonError::into_inner).push(target.id.clone());
             taken.push(target.name.clone());
         }
         self.record.tell(EventKind::LocksTaken { containers: taken });
         Ok(())
+    }
+
+    /// Whether a target is ours alone.
+    pub(super) fn has_lock(&self, target: &ContainerId) -> bool {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner).contains(target)
+    }
+
+    /// Whether nobody has given a lock of ours back, as far as the engine answers.
+    pub(super) async fn has_all_locks(&self) -> bool {
+        for target in self.targets().into_iter().filter(|target| self.has_lock(&target.id)) {
+            let holder = self.containers.locked(&target.id).await;
+            if holder.is_ok_and(|holder| holder.is_none_or(|holder| holder.run != self.holder.run)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes all locks again, and says who has those that cannot be had: their targets are ours no longer.
+    pub(super) async fn retake_locks(&self) -> Vec<String> {
+        let mut others = Vec::new();
+        for target in self.targets() {
+            if let Ok(Some(holder)) = self.containers.lock(&target.id, &self.holder_of(&target.id)).await {
+                self.locked.lock().unwrap_or_else(PoisonError::into_inner).retain(|locked| *locked != target.id);
+                others.push(held_by(&target.name, &holder));
+            }
+        }
+        others
     }
 
     /// Who we are, for the lock on one target.

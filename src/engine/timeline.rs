@@ -41,6 +41,10 @@ impl Drill {
         if !self.halt.sleep(&self.clock, due).await {
             return self.skip(step.fault);
         }
+        self.keeping.sure().await;
+        if self.halt.reason().is_some() {
+            return self.skip(step.fault);
+        }
         self.record.tell(EventKind::FaultRequested { fault: step.fault, intended: due });
         let proven = self.apply(step).await;
         let applied = self.clock.now();

@@ -53,7 +53,7 @@ pub struct Line {
     say: mpsc::Sender<String>,
     said: mpsc::Receiver<String>,
     /// Reaped when it ends.
-    _process: Option<Child>,
+    process: Option<Child>,
 }
 
 impl Line {
@@ -118,7 +118,7 @@ impl Line {
                 }
             }
         });
-        Line { place: format!("container {}", id.short()), container: Some(id), say, said: lines, _process: None }
+        Line { place: format!("container {}", id.short()), container: Some(id), say, said: lines, process: None }
     }
 
     /// A process of its own group, which outlives the runner and its terminal.
@@ -153,7 +153,7 @@ impl Line {
             container: None,
             say,
             said,
-            _process: Some(child),
+            process: Some(child),
         })
     }
 
@@ -187,6 +187,18 @@ impl Line {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("the keeper is gone".into()),
             Err(_) => Err("the keeper takes no more".into()),
+        }
+    }
+
+    /// Ends the keeper, in the middle of whatever it does.
+    pub async fn cut(mut self, containers: &dyn Containers) {
+        let ended = match (&self.container, &mut self.process) {
+            (Some(id), _) => containers.remove_helper(id).await.map_err(|error| error.to_string()),
+            (None, Some(process)) => process.kill().await.map_err(|error| error.to_string()),
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = ended {
+            tracing::warn!("the keeper that is not listened to any more stays: {error}");
         }
     }
 

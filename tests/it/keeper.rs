@@ -2,13 +2,14 @@
 
 use crate::drill::{Drill, FIREDRILL, Over, Running, Web, hit, run_folder, wait_for};
 use firedrill::{
-    container::{Container, State, compare, docker},
-    event::EventKind,
+    container::{Container, Containers, Holder, State, compare, docker},
+    event::{Event, EventKind},
 };
 use rustix::process::Signal;
 use std::{
     fs,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 fn over(web: &Web, fault: &str, length: &str) -> String {
@@ -23,6 +24,38 @@ fn started(kind: &EventKind) -> bool {
 pub fn ours(run: &str) -> Vec<docker::Ours> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { docker::connect().await.unwrap().ours(Some(run)).await.unwrap() })
+}
+
+/// A runner that stood still for longer than its keeper waits, while a fault became due and another drill came.
+#[test]
+fn a_runner_that_stood_still_goes_on_with_nothing_that_it_no_longer_holds() {
+    let mut stage = Drill::new();
+    let (web, side) = (stage.web("web", "0s:ok"), stage.web("web", "0s:ok"));
+    let before = stage.inspect(&web.id);
+    let later = "  - delay: { target: web, time: 50ms }\n    at: 13s\n    for: 2s\n";
+    let yaml = format!("{}{later}", over(&web, "pause: { target: web }", "40s"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let docker = runtime.block_on(docker::connect()).unwrap();
+    let other = Holder::here("other");
+    let ran = stage.run_while(&yaml, &[], |stage, running| {
+        running.until(hit);
+        running.signal(Signal::STOP);
+        let stopped = Instant::now();
+        wait_for(|| is_as(stage, &before) && ours(&run_of(stage)).is_empty());
+        assert_eq!(runtime.block_on(docker.lock(&web.id, &other)), Ok(None));
+        stage.docker(&["pause", &web.id.id]);
+        std::thread::sleep(Duration::from_secs(15).saturating_sub(stopped.elapsed()));
+        running.signal(Signal::CONT);
+    });
+    ran.expect(6);
+    let requested = |event: &&Event| matches!(event.kind, EventKind::FaultRequested { .. });
+    assert_eq!(ran.events().iter().filter(requested).count(), 1, "what was due meanwhile is left out");
+    assert_eq!(stage.state(&web.id), State::Paused, "what another drill does is its own");
+    assert_eq!(stage.state(&side.id), State::Running);
+    assert_eq!(runtime.block_on(docker.locked(&web.id)), Ok(Some(other)));
+    let said = "the runner stood still for longer than its keeper waits";
+    assert!(ran.review().contains(said) && ran.review().contains("run other"), "{}", ran.review());
+    stage.docker(&["unpause", &web.id.id]);
 }
 
 #[test]
