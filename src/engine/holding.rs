@@ -32,7 +32,7 @@ impl Drill {
         }
     }
 
-    async fn check_hold(&self, entry: &Entry) {
+    async fn check_hold(self: &Arc<Self>, entry: &Entry) {
         let injection = &entry.injection;
         let (Ok(now), Some(before)) = (self.containers.inspect(&injection.on).await, self.snapshot(&injection.on))
         else {
@@ -40,6 +40,9 @@ impl Drill {
         };
         let lost = self.lost(injection);
         let holds = lost.is_none() && proof::holds(&injection.proof, before, &now);
+        if lost.is_some() {
+            self.end_works(entry).await;
+        }
         if holds || !self.ledger.end_if_active(entry.fault, &injection.on) {
             return;
         }
@@ -49,8 +52,20 @@ impl Drill {
 }
 
 impl Drill {
+    /// What an agent that is over has left on is not kept until the undo is due.
+    async fn end_works(self: &Arc<Self>, entry: &Entry) {
+        self.keeping.sure().await;
+        if !self.has_lock(&entry.injection.on) {
+            return;
+        }
+        for op in entry.injection.undo.iter().filter(|op| matches!(op, Op::End { .. })) {
+            // How it ended is told, and the undo that comes tries again.
+            let _ = self.operate(entry.fault, true, &entry.injection, op).await;
+        }
+    }
+
     /// Why the agent of a fault no longer works, if it has one that should.
-    fn lost(&self, injection: &Injection) -> Option<String> {
+    pub(super) fn lost(&self, injection: &Injection) -> Option<String> {
         injection.undo.iter().find_map(|op| match op {
             Op::End { work } => self.containers.lost(&injection.on, work),
             _ => None,

@@ -2,7 +2,7 @@
 
 use super::{
     drill::{Done, Drill, succeeded},
-    ledger::Entry,
+    ledger::{Entry, Life},
     proof,
 };
 use crate::{
@@ -86,6 +86,7 @@ impl Drill {
             };
             if !again {
                 let proven = check.verdict == Verdict::Proven;
+                self.tell_if_lost(entry);
                 self.ledger.undone(entry.fault, &entry.injection.on, proven);
                 if proven {
                     self.keeping.undone(entry.fault, &entry.injection.on);
@@ -110,6 +111,15 @@ impl Drill {
         let (fault, container) = (entry.fault, entry.injection.name.clone());
         self.record.tell(EventKind::UndoChecked { fault, container, proven: true, differences: vec![] });
         self.clock.now()
+    }
+
+    /// Nobody knows how long work went on whose agent was found silent only when it was to end.
+    fn tell_if_lost(&self, entry: &Entry) {
+        let lost = self.lost(&entry.injection).filter(|_| entry.seen && entry.life == Life::Active);
+        if let Some(seen) = lost {
+            let (fault, container) = (entry.fault, entry.injection.name.clone());
+            self.record.tell(EventKind::FaultChecked { fault, container, proven: false, seen });
+        }
     }
 
     /// One round of operations; returns the ones that did not succeed, to be tried again.

@@ -4,7 +4,6 @@
 //! started again knows all that the one before it was told.
 
 use crate::{
-    agent::work::Work,
     container::{Container, ContainerId, Op},
     event::FaultId,
     fault::Injection,
@@ -76,10 +75,10 @@ impl Undo {
         self.injection.undo.iter().any(|op| !matches!(op, Op::FreePackets { .. }))
     }
 
-    /// What an agent takes back when its runner is gone, unless somebody kills the agent as well: an engine that is
-    /// started again does so to helpers.
+    /// What an agent takes back when its runner is gone, unless somebody kills the agent as well (an engine that is
+    /// started again does so to helpers), or it stands still.
     pub fn works(&self) -> impl Iterator<Item = &Op> {
-        self.injection.undo.iter().filter(|op| outlives_its_agent(op))
+        self.injection.undo.iter().filter(|op| matches!(op, Op::End { .. }))
     }
 
     /// Whether it has a command in it. A keeper runs none: somebody is asked first, so `recover` does.
@@ -91,11 +90,6 @@ impl Undo {
     pub fn echo(&self) -> Duration {
         echo(&self.injection)
     }
-}
-
-/// Whether the work stays on when its agent is killed. All other work ends with its agent.
-fn outlives_its_agent(op: &Op) -> bool {
-    matches!(op, Op::End { work: Work::Squeeze(_) | Work::Signal(_) })
 }
 
 /// How long an operation of a fault may still take effect after its sender died.

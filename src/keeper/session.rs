@@ -207,6 +207,10 @@ impl Session<'_> {
             Err(NoEngine(why)) => return End::Later(why),
         };
         let Some(hello) = self.list.hello() else { return End::Over };
+        // Whoever still stands beside a target must be gone before others may have it.
+        if let Err(error) = self.containers.dismiss(&hello.run).await {
+            tracing::warn!(%error, "helpers may be left");
+        }
         for target in hello.locked.iter().filter(|target| !left.contains(target)) {
             if self.containers.unlock(target, &hello.run).await.is_err() {
                 // It stays for `recover`; the holder is gone, so nobody is held up by it.

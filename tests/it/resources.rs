@@ -14,11 +14,11 @@ use firedrill::{
         load::Load,
         squeeze::Resource,
     },
-    container::{Container, ContainerId, Containers, Op, OpOutcome, State, compare},
+    container::{Container, ContainerId, Containers, Op, OpOutcome, State, compare, docker::Role},
     event::{Event, EventKind},
     fault::{Fault, Injection},
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
     fs,
@@ -450,4 +450,86 @@ fn a_squeeze_that_neither_runner_nor_agent_could_take_back_is_recovered() {
     };
     let (code, said) = recover(&folder);
     assert_eq!((code, limits(&web.id)), (Some(0), before), "{said}");
+}
+
+/// The agents of ours inside a container, as the host numbers them.
+fn pids_inside(on: &Container) -> Vec<Pid> {
+    let root = fs::read_link(format!("/proc/{}/ns/mnt", on.pid)).unwrap();
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let same = |pid: &i32| fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|its| its == root);
+    let agent = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"/proc/"));
+    pids.filter(same).filter(agent).filter_map(Pid::from_raw).collect()
+}
+
+/// Runs a drill whose one agent inside the target stands still soon after the fault is on: by what the fault ended, if
+/// that was noticed before its undo, and how long the agent was there.
+fn frozen_inside(fault: &str, length: &str) -> (Option<String>, Duration) {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let before = stage.inspect(&web.id);
+    let yaml = format!("{}  - {fault}\n    for: {length}\n", WEB.replace("$URL", &web.url));
+    let mut on = Duration::ZERO;
+    let ran = stage.run_while(&yaml, &[], |_, running| {
+        running.until(|kind| matches!(kind, EventKind::FaultChecked { proven: true, .. }));
+        let begun = Instant::now();
+        running.until(|kind| matches!(kind, EventKind::WorkMeasured { .. }));
+        let pids = pids_inside(&before);
+        assert_eq!(pids.len(), 1);
+        kill_process(pids[0], Signal::STOP).unwrap();
+        wait_for(|| pids_inside(&before).is_empty());
+        on = begun.elapsed();
+    });
+    assert!(undone(&ran), "{}", ran.output);
+    ran.expect(6);
+    assert!(ran.review().contains("fell silent"), "{}", ran.review());
+    (ended_by(&ran), on)
+}
+
+#[test]
+fn an_agent_inside_that_stands_still_is_killed_and_its_fault_lost() {
+    let (ended, on) = frozen_inside("cpu: { target: web, workers: 1 }", "25s");
+    assert!(on < Duration::from_secs(16), "{on:?}");
+    assert_eq!(ended.as_deref(), Some("the agent fell silent"));
+}
+
+#[test]
+fn an_undo_does_not_wait_for_an_agent_that_stands_still() {
+    let (_, on) = frozen_inside("memory: { target: web, hold: 20MB }", "4s");
+    assert!(on < Duration::from_secs(14), "{on:?}");
+}
+
+#[test]
+fn a_squeeze_whose_agent_stands_still_is_put_back() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let before = limits(&web.id);
+    let yaml = format!("{}  - cpu: {{ target: web, quota: 0.5 cores }}\n    for: 25s\n", WEB.replace("$URL", &web.url));
+    let ran = stage.run_while(&yaml, &[], |_, running| {
+        running.until(|kind| matches!(kind, EventKind::WorkMeasured { .. }));
+        agents(&web.id, &["pause"]);
+        let paused = Instant::now();
+        wait_for(|| limits(&web.id) == before);
+        assert!(paused.elapsed() < Duration::from_secs(15), "{:?}", paused.elapsed());
+    });
+    assert!(undone(&ran), "{}", ran.output);
+    ran.expect(6);
+    assert_eq!(ended_by(&ran).as_deref(), Some("the agent fell silent"));
+}
+
+#[test]
+fn the_lock_is_not_given_back_while_a_frozen_agent_holds_something() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let before = stage.inspect(&web.id);
+    let yaml = format!("{}  - memory: {{ target: web, hold: 20MB }}\n", WEB.replace("$URL", &web.url));
+    let ran = stage.run_while(&yaml, &[], |_, running| {
+        running.until(|kind| matches!(kind, EventKind::FaultChecked { proven: true, .. }));
+        pids_inside(&before).into_iter().for_each(|pid| kill_process(pid, Signal::STOP).unwrap());
+        running.signal(Signal::KILL);
+    });
+    let run = ran.folder.as_ref().unwrap().file_name().unwrap().to_str().unwrap();
+    let locked = || crate::keeper::ours(run).iter().any(|one| matches!(one.role, Role::Lock(_)));
+    wait_for(|| !locked());
+    assert_eq!(pids_inside(&before), [], "whoever gets the lock next finds nobody");
+    wait_for(|| crate::keeper::ours(run).is_empty());
 }

@@ -48,7 +48,7 @@ pub(super) struct Placed {
     member: Member,
     started_at: String,
     /// In the target's pid namespace, so that the agent inside could be started; it ends with us.
-    _anchor: Option<Member>,
+    anchor: Option<Member>,
 }
 
 impl Placed {
@@ -72,8 +72,9 @@ impl Crew {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The newest is found first: the same work may be done again after an agent was lost over it.
     fn put(&self, (id, work): Key, placed: Arc<Placed>) {
-        self.members().entry(id).or_default().push((work, placed));
+        self.members().entry(id).or_default().insert(0, (work, placed));
     }
 
     /// Drops every line; what still goes on ends with it.
@@ -130,17 +131,24 @@ impl Docker {
         }
     }
 
-    /// Ends work. What no agent of ours holds any more is mended, or waited for until its own lease has ended it.
+    /// Ends work. What no agent of ours holds any more is mended, or waited for until its own lease has ended it; an
+    /// agent that stands still is put down, and stays known as lost.
     pub(super) async fn end(&self, id: &str, work: Work) -> Result<OpOutcome, ContainerError> {
         let key = (id.to_owned(), work);
-        if let Some(placed) = self.crew.take(&key).filter(|placed| placed.member.over().is_none()) {
-            match placed.member.ask(Command::Undo { fault: ONE }).await {
-                Ok(Receipt::Over { seen, figures, .. }) => {
-                    placed.member.leave().await;
-                    return Ok(OpOutcome::Over { seen, figures });
+        if let Some(placed) = self.crew.take(&key) {
+            if placed.member.over().is_none() {
+                match placed.member.ask(Command::Undo { fault: ONE }).await {
+                    Ok(Receipt::Over { seen, figures, .. }) => {
+                        placed.member.leave().await;
+                        return Ok(OpOutcome::Over { seen, figures });
+                    }
+                    Ok(other) => tracing::debug!("{}", unexpected(&other)),
+                    Err(error) => tracing::debug!("the agent does not undo: {error}"),
                 }
-                Ok(other) => tracing::debug!("{}", unexpected(&other)),
-                Err(error) => tracing::debug!("the agent does not undo: {error}"),
+            }
+            if placed.member.fell_silent() {
+                self.put_down(id, &placed).await?;
+                self.crew.put(key.clone(), placed);
             }
         }
         match &key.1 {
@@ -148,6 +156,18 @@ impl Docker {
             Work::Signal(signal) => self.take_back(id, signal).await,
             _ => self.until_nobody_burns(id).await,
         }
+    }
+
+    /// Ends an agent that does not listen: its container, or the one command of ours inside the target that is it.
+    async fn put_down(&self, id: &str, placed: &Placed) -> Result<(), ContainerError> {
+        if let Some(anchor) = &placed.anchor {
+            let process = Some(format!("^/proc/{}/exe agent ", anchor.pid()));
+            let kill = Work::Signal(Signalling { signal: "SIGKILL".into(), process });
+            if let Err(error) = Box::pin(self.begin(id, kill)).await {
+                tracing::debug!("the agent that stands still is not killed, or gone: {error}");
+            }
+        }
+        self.remove_container(&placed.anchor.as_ref().unwrap_or(&placed.member).on().id).await
     }
 
     async fn mend(&self, id: &str, work: &Work) -> Result<OpOutcome, ContainerError> {
@@ -270,7 +290,7 @@ impl Docker {
         };
         let prepared = member.ask(Command::Prepare { fault: ONE, work: work.clone(), subject }).await?;
         match prepared {
-            Receipt::Prepared { .. } => Ok(Placed { member, started_at: now.started_at, _anchor: anchor }),
+            Receipt::Prepared { .. } => Ok(Placed { member, started_at: now.started_at, anchor }),
             other => Err(unexpected(&other)),
         }
     }

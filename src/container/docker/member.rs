@@ -5,7 +5,7 @@ use crate::{
         protocol::{Command, FaultId, Receipt, VERSION, line},
         work::Figures,
     },
-    container::{ContainerError, Helper, Said},
+    container::{ContainerError, ContainerId, Helper, Said},
     units::Span,
 };
 use std::{
@@ -15,13 +15,16 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::MissedTickBehavior,
+    time::{Instant, MissedTickBehavior},
 };
 
 /// How often an agent hears that we are there.
 const BEAT: Duration = Duration::from_secs(1);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// An agent that counts every second and has said nothing for so long stands still: it would have ended after so long
+/// a silence of ours.
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// How long its end may take.
 pub(super) const GOODBYE: Duration = Duration::from_secs(2);
@@ -34,6 +37,7 @@ pub(super) struct Member {
     orders: mpsc::Sender<Order>,
     known: Arc<Mutex<Known>>,
     pid: u32,
+    on: ContainerId,
 }
 
 /// What is known of it.
@@ -42,9 +46,21 @@ struct Known {
     figures: BTreeMap<FaultId, Figures>,
     over: Option<String>,
     complaints: Vec<String>,
+    /// When it last told figures; agents without work tell none.
+    counted: Option<Instant>,
+    silent: bool,
 }
 
 impl Known {
+    /// Whether it is over because it has not counted for too long.
+    fn falls_silent(&mut self) -> bool {
+        self.silent = self.counted.is_some_and(|at| at.elapsed() > SILENCE);
+        if self.silent {
+            self.over.get_or_insert_with(|| "the agent fell silent".into());
+        }
+        self.silent
+    }
+
     /// Why it is over, in its own words if it had any.
     fn end(&mut self) {
         let complaint = self.complaints.last().cloned();
@@ -58,8 +74,9 @@ impl Member {
     pub(super) async fn greet(helper: Helper) -> Result<Member, ContainerError> {
         let (orders, to_do) = mpsc::channel(8);
         let known = Arc::new(Mutex::new(Known::default()));
+        let on = helper.id.clone();
         tokio::spawn(drive(helper, to_do, Arc::clone(&known)));
-        let mut member = Member { orders, known, pid: 0 };
+        let mut member = Member { orders, known, pid: 0, on };
         match member.ask(Command::Hello { version: VERSION }).await? {
             Receipt::Ready { pid, .. } => member.pid = pid,
             other => return Err(ContainerError::Conflict(format!("the agent answered hello with {other:?}"))),
@@ -70,6 +87,16 @@ impl Member {
     /// Its process, in its own namespace.
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The container that it is in: its own, or the one that it works in.
+    pub(super) fn on(&self) -> &ContainerId {
+        &self.on
+    }
+
+    /// Whether it stands still, so that nobody but us can end it.
+    pub(super) fn fell_silent(&self) -> bool {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).silent
     }
 
     /// Gives an order, and waits for the answer.
@@ -118,14 +145,7 @@ async fn drive(helper: Helper, mut orders: mpsc::Receiver<Order>, known: Arc<Mut
     let tell = |command: &Command| say.try_send(line(command).trim_end().to_owned()).is_ok();
     loop {
         let went = tokio::select! {
-            _ = beat.tick() => tell(&Command::Heartbeat),
-            order = orders.recv() => match order {
-                Some((command, answer)) => {
-                    waiting = Some(answer);
-                    tell(&command)
-                }
-                None => return,
-            },
+            biased;
             word = said.recv() => match word {
                 Some(Said::Line(text)) => {
                     hear(&text, &mut waiting, &known);
@@ -137,6 +157,17 @@ async fn drive(helper: Helper, mut orders: mpsc::Receiver<Order>, known: Arc<Mut
                 }
                 None => false,
             },
+            order = orders.recv() => match order {
+                Some((command, answer)) => {
+                    waiting = Some(answer);
+                    tell(&command)
+                }
+                None => return,
+            },
+            _ = beat.tick() => {
+                let silent = known.lock().unwrap_or_else(PoisonError::into_inner).falls_silent();
+                !silent && tell(&Command::Heartbeat)
+            }
         };
         if !went {
             known.lock().unwrap_or_else(PoisonError::into_inner).end();
@@ -148,7 +179,10 @@ async fn drive(helper: Helper, mut orders: mpsc::Receiver<Order>, known: Arc<Mut
 fn hear(text: &str, waiting: &mut Option<oneshot::Sender<Receipt>>, known: &Mutex<Known>) {
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     match serde_json::from_str::<Receipt>(text) {
-        Ok(Receipt::Figures { works, .. }) => known.figures = works,
+        Ok(Receipt::Figures { works, .. }) => {
+            known.figures = works;
+            known.counted = Some(Instant::now());
+        }
         Ok(Receipt::Counters { .. }) => {}
         Ok(Receipt::Lost { why, .. }) => known.over = Some(why),
         Ok(Receipt::Ended { why, .. }) => known.over = Some(format!("the agent ended ({why:?})").to_lowercase()),
