@@ -3,11 +3,12 @@
 use super::{
     dns::{Asked, Course, Dns, Resolving},
     packet::Flow,
+    protocol::Counters,
     shape::{Damage, Fate, Lost, Shape, Shaper},
     tally::Tally,
     traffic::{Share, Traffic, Way, chosen},
 };
-use crate::units::{Percent, Span};
+use crate::units::Percent;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -37,6 +38,8 @@ pub struct Met<'a> {
     pub asked: Option<&'a Asked>,
     /// When it came (monotonic nanoseconds).
     pub came: u64,
+    /// Whether more may be held; what is to be late goes on at once otherwise, and is counted.
+    pub room: bool,
 }
 
 /// A fault at work.
@@ -93,7 +96,7 @@ impl Running {
         if meant {
             self.tally.counts.meant += 1;
             let before = std::mem::take(copies);
-            before.into_iter().for_each(|copy| self.shape(packet.way, copy, packet.flow.length, copies));
+            before.into_iter().for_each(|copy| self.shape(packet, copy, copies));
         }
         meant
     }
@@ -112,11 +115,11 @@ impl Running {
         counts.meant += u64::from(course != Course::On);
         let (open, mut done): (Vec<Going>, Vec<Going>) = copies.drain(..).partition(|copy| copy.reply.is_none());
         for copy in open {
+            let due = copy.due;
             match fault.treat(course, copy, asked, packet.flow) {
                 Some(copy) => {
                     counts.answered += u64::from(copy.reply.is_some());
-                    counts.delayed += u64::from(course != Course::On && fault.dns.delay != Span::ZERO);
-                    done.push(copy);
+                    done.push(Going { due: put_off(counts, packet, due, copy.due), ..copy });
                 }
                 None => counts.dropped += 1,
             }
@@ -135,22 +138,34 @@ impl Running {
     }
 
     /// One copy of a packet goes through this fault; what comes of it is added.
-    fn shape(&mut self, way: Way, copy: Going, length: usize, into: &mut Vec<Going>) {
+    fn shape(&mut self, packet: Met<'_>, copy: Going, into: &mut Vec<Going>) {
         let Doing::Shape(_, shapers) = &mut self.doing else { return into.push(copy) };
-        let Fate { first, double } = shapers[way as usize].next(copy.due, length);
+        let Fate { first, double } = shapers[packet.way as usize].next(copy.due, packet.flow.length);
         let counts = &mut self.tally.counts;
         counts.duplicated += u64::from(double.is_some());
         for outcome in [Some(first), double].into_iter().flatten() {
             match outcome {
                 Ok(to) => {
-                    counts.delayed += u64::from(to.due > copy.due);
                     counts.reordered += u64::from(to.past_others);
-                    into.push(Going { due: to.due, damage: to.damage.or(copy.damage), reply: copy.reply.clone() });
+                    let due = put_off(counts, packet, copy.due, to.due);
+                    into.push(Going { due, damage: to.damage.or(copy.damage), reply: copy.reply.clone() });
                 }
                 Err(Lost::Chance) => counts.dropped += 1,
                 Err(Lost::QueueFull) => counts.overflowed += 1,
             }
         }
+    }
+}
+
+/// When a packet goes on that would without this fault, and is to go later with it.
+fn put_off(counts: &mut Counters, packet: Met<'_>, without: u64, with: u64) -> u64 {
+    let late = u64::from(with > without);
+    if packet.room {
+        counts.delayed += late;
+        with
+    } else {
+        counts.unheld += late;
+        without
     }
 }
 
@@ -227,7 +242,7 @@ mod tests {
         let (asked, flow) = question(resolver, name);
         let mut copies = vec![Going::untouched(5)];
         for fault in faults {
-            fault.meet(Met { way: Way::Out, flow: &flow, asked: Some(&asked), came: 5 }, &mut copies);
+            fault.meet(Met { way: Way::Out, flow: &flow, asked: Some(&asked), came: 5, room: true }, &mut copies);
         }
         copies
     }
@@ -266,7 +281,7 @@ mod tests {
         assert_eq!(ask(&mut fault, "10.0.0.53", "payments."), []);
         assert_eq!(ask(&mut fault, "10.0.0.53", "catalogue."), [Going::untouched(5)]);
         let (flow, mut copies) = (flow(), vec![Going::untouched(5)]);
-        assert!(!fault[0].meet(Met { way: Way::Out, flow: &flow, asked: None, came: 5 }, &mut copies));
+        assert!(!fault[0].meet(Met { way: Way::Out, flow: &flow, asked: None, came: 5, room: true }, &mut copies));
         assert_eq!((copies.len(), fault[0].tally.counts.dropped, fault[0].tally.counts.seen), (1, 1, 3));
     }
 
@@ -281,10 +296,32 @@ mod tests {
         let mut late = running("{}", r#"{"delay":{"time":"30ms"}}"#);
         let mut twice = running("{}", r#"{"duplicate":{"percent":"100%"},"delay":{"time":"20ms"}}"#);
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        late.shape(Way::Out, Going::untouched(5), 28, &mut first);
-        first.into_iter().for_each(|copy| twice.shape(Way::Out, copy, 28, &mut second));
+        let flow = flow();
+        let met = Met { way: Way::Out, flow: &flow, asked: None, came: 5, room: true };
+        late.shape(met, Going::untouched(5), &mut first);
+        first.into_iter().for_each(|copy| twice.shape(met, copy, &mut second));
         assert_eq!(second.iter().map(|copy| copy.due).collect::<Vec<_>>(), [50_000_005, 50_000_005]);
         assert_eq!((late.tally.counts.delayed, twice.tally.counts.duplicated), (1, 1));
+    }
+
+    #[test]
+    fn without_room_to_hold_more_what_is_to_be_late_goes_at_once_and_is_counted_apart() {
+        let shape = r#"{"delay":{"time":"30ms"},"reorder":{"chance":{"percent":"100%"},"gap":2}}"#;
+        let mut faults = [running("{}", shape), resolving(r#"{"delay":"20ms"}"#)];
+        let (asked, flow) = question("127.0.0.11", "payments.");
+        for room in [true, true, false, false] {
+            let met = Met { way: Way::Out, flow: &flow, asked: Some(&asked), came: 5, room };
+            let mut copies = vec![Going::untouched(5)];
+            faults.iter_mut().for_each(|fault| assert!(fault.meet(met, &mut copies)));
+            assert!(room || copies == [Going::untouched(5)], "{copies:?}");
+        }
+        let counts = faults.each_ref().map(|fault| &fault.tally.counts);
+        assert_eq!((counts[0].delayed, counts[0].reordered, counts[0].unheld), (1, 2, 1));
+        assert_eq!((counts[1].delayed, counts[1].unheld), (2, 2));
+        let mut lossy = running("{}", r#"{"loss":{"random":{"percent":"100%"}},"delay":{"time":"30ms"}}"#);
+        let mut copies = vec![Going::untouched(5)];
+        lossy.meet(Met { way: Way::Out, flow: &flow, asked: None, came: 5, room: false }, &mut copies);
+        assert_eq!((copies.len(), lossy.tally.counts.dropped), (0, 1), "what needs no room happens all the same");
     }
 
     #[test]

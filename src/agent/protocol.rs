@@ -326,8 +326,10 @@ pub struct Counters {
     pub corrupted: u64,
     /// Let past others.
     pub reordered: u64,
-    /// Let go before they were due: too many were held, or the fault ended.
+    /// Let go before they were due: the fault ended.
     pub early: u64,
+    /// Let go at once though they were to be late: as many were held as may be.
+    pub unheld: u64,
     /// Copies that the kernel would not send.
     pub unsent: u64,
     /// Passed though they should have been handed to the engine (it was too slow); of all faults of this agent.

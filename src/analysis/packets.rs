@@ -106,6 +106,7 @@ fn add(sum: &mut Counters, one: Counters) {
     sum.corrupted += one.corrupted;
     sum.reordered += one.reordered;
     sum.early += one.early;
+    sum.unheld += one.unheld;
     sum.unsent += one.unsent;
     sum.leaked += one.leaked;
 }

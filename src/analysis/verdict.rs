@@ -172,7 +172,7 @@ pub enum Why {
         /// Which.
         fault: FaultId,
     },
-    /// Too many packets got past a fault, because its agent was too slow.
+    /// Too many packets got past a fault, because its agent was too slow or could hold no more.
     Leaked {
         /// Which.
         fault: FaultId,

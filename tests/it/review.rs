@@ -2,7 +2,8 @@
 
 use crate::sample;
 use firedrill::{
-    analysis::{Bounded, FigureKind, Findings, analyse},
+    agent::protocol::Counters,
+    analysis::{Bounded, EvidenceId, FigureKind, Findings, Hypothesis, Packets, Reason, Why, Word, analyse},
     journal::RunFolder,
     review::{self, custom, lint, model::Review, texts},
 };
@@ -24,6 +25,23 @@ fn every_ending_reads_as_it_was_reviewed() {
     }
     insta::assert_snapshot!("junit_violated", text(&sample::violated(), "junit.xml"));
     insta::assert_snapshot!("result_held", text(&sample::held(), "result.json"));
+}
+
+#[test]
+fn packets_that_an_agent_could_not_hold_are_told_in_words() {
+    let mut findings = sample::held();
+    let counters = Counters { hit: 109_020, meant: 109_020, delayed: 44_400, unheld: 64_620, ..Counters::default() };
+    let evidence = vec![EvidenceId(5)];
+    findings.faults[0].containers[0].packets = Some(Packets { counters, evidence: evidence.clone() });
+    let share = findings.faults[0].containers[0].packets.as_ref().unwrap().leaked_share();
+    findings.verdict.word = Word::Undecided;
+    findings.verdict.code = 6;
+    findings.verdict.hypothesis = Hypothesis::Undecided;
+    findings.verdict.reasons = vec![Reason { why: Why::Leaked { fault: 0, share }, evidence }];
+    let review = text(&findings, "review.md");
+    assert!(review.contains("could not be held: 59"), "{review}");
+    assert!(review.contains("44,400 delayed; 64,620 not delayed, because no more could be held"), "{review}");
+    assert!(text(&findings, "result.json").contains("\"unheld\": 64620"));
 }
 
 #[test]

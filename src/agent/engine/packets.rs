@@ -147,7 +147,7 @@ impl Loop {
         let concerned = |fault: &Running| fault.traffic.matches(way, flow, packet.over_loopback());
         let listened_to = self.faults.values().any(|fault| fault.listens() && concerned(fault));
         let asked = listened_to.then(|| dns::asked(packet.bytes, flow)).flatten();
-        let met = Met { way, flow, asked: asked.as_ref(), came };
+        let met = Met { way, flow, asked: asked.as_ref(), came, room: self.has_room() };
         for (id, fault) in self.faults.iter_mut().filter(|(_, fault)| concerned(fault)) {
             by |= u64::from(fault.meet(met, &mut copies)) << id.0;
         }
@@ -156,11 +156,7 @@ impl Loop {
 
     /// Out: a packet that nothing happens to goes on as it is; of all others copies are sent.
     fn send_on(&mut self, packet: &Queued<'_>, came: u64, by: u64, copies: Vec<Going>) -> Result<(), EngineError> {
-        let untouched = copies == [Going::untouched(came)];
-        if untouched || !copies.is_empty() && self.is_full() {
-            if !untouched {
-                self.count(by, |counts| counts.early += 1);
-            }
+        if copies == [Going::untouched(came)] {
             return self.say(Way::Out, packet.id, Say::Accept, None);
         }
         self.say(Way::Out, packet.id, Say::Drop, None)?;
@@ -184,10 +180,6 @@ impl Loop {
         let Some((first, doubles)) = copies.split_first() else {
             return self.say(Way::In, packet.id, Say::Drop, None);
         };
-        if self.is_full() && first.due > came {
-            self.count(by, |counts| counts.early += 1);
-            return self.say(Way::In, packet.id, Say::Accept, None);
-        }
         let rewritten = self.damaged(packet.bytes, first.damage, by);
         self.hold(came, first.due, by, Way::In, Release::Accept { id: packet.id, rewritten })?;
         for copy in doubles {
@@ -197,8 +189,8 @@ impl Loop {
         Ok(())
     }
 
-    fn is_full(&self) -> bool {
-        self.waiting.len() >= HELD_MOST || self.waiting.bytes() >= HELD_BYTES_MOST
+    fn has_room(&self) -> bool {
+        self.waiting.len() < HELD_MOST && self.waiting.bytes() < HELD_BYTES_MOST
     }
 
     /// The damaged bytes, if it is to be damaged and can be.

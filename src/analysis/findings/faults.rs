@@ -97,9 +97,10 @@ impl Packets {
         self.counters.cut + self.counters.meant
     }
 
-    /// Which part of the packets that it is about got past it, because its agent was too slow.
+    /// Which part of the packets that it is about got past it, because its agent was too slow or could hold no more.
     pub fn leaked_share(&self) -> f64 {
-        if self.counters.hit == 0 { 0.0 } else { self.counters.leaked as f64 / self.counters.hit as f64 }
+        let past = self.counters.leaked + self.counters.unheld;
+        if self.counters.hit == 0 { 0.0 } else { past as f64 / self.counters.hit as f64 }
     }
 }
 

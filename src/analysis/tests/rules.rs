@@ -1,6 +1,7 @@
 //! What else the verdict looks at: several promises at once, neighbours, containers that die later.
 
 use super::*;
+use crate::agent::protocol::Counters;
 
 #[test]
 fn violated_by_one_and_undecided_by_another_is_violated() {
@@ -45,6 +46,22 @@ fn a_neighbour_going_bad_counts_only_if_it_was_to_be_unaffected() {
     assert_eq!(outcome(&neighbour_dies(&["db"])), (Word::Violated, 1), "by service");
     assert_eq!(outcome(&neighbour_dies(&[DB])), (Word::Violated, 1), "by name");
     assert_eq!(outcome(&neighbour_dies(&["cache"])), (Word::Undecided, 6), "nobody watched that one");
+}
+
+#[test]
+fn packets_that_an_agent_could_hold_no_more_count_as_past_it() {
+    let with = |unheld| {
+        let mut stage = Stage::new();
+        let counters =
+            Counters { hit: 109_020, meant: 109_020, delayed: 109_020 - unheld, unheld, ..Counters::default() };
+        let container = API.to_owned();
+        stage.tell(UNDO + 2 * MS, EventKind::AgentUndone { fault: 0, container, counters: Box::new(counters) });
+        stage.analyse()
+    };
+    assert_eq!(outcome(&with(1_000)), (Word::Held, 0), "under 1 %");
+    let most = with(64_620);
+    assert_eq!(outcome(&most), (Word::Undecided, 6));
+    assert!(matches!(whys(&most)[..], [Why::Leaked { fault: 0, share }] if (share - 0.593).abs() < 0.001));
 }
 
 /// The pause becomes a kill that is undone by a start.

@@ -279,7 +279,8 @@ fn packet_words(counters: &Counters) -> String {
         (counters.duplicated, "doubled"),
         (counters.corrupted, "damaged"),
         (counters.reordered, "let past others"),
-        (counters.early, "let go early"),
+        (counters.early, "let go early, at the undo"),
+        (counters.unheld, "not delayed, because no more could be held"),
         (counters.unsent, "not sent by the kernel"),
         (counters.leaked, "got past the agent"),
     ];

@@ -231,9 +231,9 @@ pub fn why(look: &Look<'_>, why: &Why) -> String {
             format!("{} was in place, and no packet that it is about came by.", capital(look.fault_label(*fault)))
         }
         Why::Leaked { fault, share } => format!(
-            "{} of the packets that {} is about got past it; over 1% tells too little.",
-            quantity::share(*share),
-            look.fault_label(*fault)
+            "{} could not be held: {} of the packets that it is about got past it; over 1% tells too little.",
+            capital(look.fault_label(*fault)),
+            quantity::share(*share)
         ),
         Why::UnknownTicks { probe, phase, share, behind } => format!(
             "{}{} of the time {} nothing certain is known of {}; over 5% tells too little.",

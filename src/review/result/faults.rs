@@ -50,6 +50,8 @@ pub struct PacketsPart {
     pub reordered: u64,
     /// Names that were answered falsely.
     pub answered: u64,
+    /// Passed at once although they were to be late: no more could be held.
+    pub unheld: u64,
     /// Passed although they were meant.
     pub leaked: u64,
 }
@@ -67,6 +69,7 @@ impl From<&Counters> for PacketsPart {
             corrupted: counts.corrupted,
             reordered: counts.reordered,
             answered: counts.answered,
+            unheld: counts.unheld,
             leaked: counts.leaked,
         }
     }
