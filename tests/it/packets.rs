@@ -1,13 +1,15 @@
 //! The packet engine against real packets, between two network namespaces of the test's own.
 //!
-//! The limits on time are wide, because tests run on busy machines. On a quiet one, FIREDRILL_QUIET=1 holds the engine to
-//! what it promises. Every figure is printed (`--nocapture`).
+//! The limits on time are wide, because tests run on busy machines. On a quiet one, `make packets` holds the engine to
+//! what it promises (`promised`). Every figure is printed (`--nocapture`).
 
 mod checker;
 mod cost;
 mod dns;
 mod lab;
 mod names;
+mod promised;
+mod shapes;
 
 use checker::{Arrival, Stream, bits_per_second, bulk, connect, different, listen, percentile, stream, stream_while};
 use firedrill::agent::protocol::{Command, Cut, Effect, EndReason, FaultId, Receipt, VERSION};
@@ -21,7 +23,7 @@ use std::{
 
 /// The strict limit on a quiet machine, the wide one elsewhere.
 fn limit(strict: f64, wide: f64) -> f64 {
-    if std::env::var_os("FIREDRILL_QUIET").is_some() { strict } else { wide }
+    if promised::is_quiet() { strict } else { wide }
 }
 
 const OUT: &str = r#"{"direction":"out"}"#;
@@ -60,8 +62,8 @@ fn delays_are_as_asked() {
                 let [p50, p99] = [0, 1].map(|at| cost::median(rounds.iter().map(|round| round[at]).collect()));
                 println!("{ms} ms at {rate}/s out={out}: error p50 {p50:.3} p99 {p99:.3} ms");
                 assert_eq!(agent.undo(number).leaked, 0);
-                assert!(p50 < limit(0.3, 20.0), "median error {p50} ms");
-                assert!(p99 < limit(1.0, 200.0), "p99 error {p99} ms");
+                assert!(p50 < promised::DELAY_MEDIAN.limit(), "median error {p50} ms");
+                assert!(p99 < promised::DELAY_P99.limit(), "p99 error {p99} ms");
                 number += 1;
             }
         }
@@ -181,7 +183,7 @@ fn a_rate_is_held() {
             stream(from, to, to.v4, Stream { rate: packets * 1.5, count: (packets * 1.5) as u64, size: 1250 });
         let measured = bits_per_second(&arrivals) / 1e6;
         println!("{megabits} Mbit/s: {measured:.3} measured");
-        assert!((measured / megabits - 1.0).abs() < limit(0.03, 0.25), "{measured} instead of {megabits} Mbit/s");
+        assert!((measured / megabits - 1.0).abs() < promised::RATE.limit(), "{measured} instead of {megabits} Mbit/s");
         agent.undo(number);
     }
 }
@@ -202,7 +204,7 @@ fn bulk_transfer_outward_is_not_throttled_by_the_holding() {
         out / incoming
     );
     agent.undo(2);
-    assert!(out > limit(0.6, 0.25) * incoming, "out {out:.0}, in {incoming:.0} Mbit/s");
+    assert!(out > promised::BULK.limit() * incoming, "out {out:.0}, in {incoming:.0} Mbit/s");
 }
 
 #[test]
@@ -325,6 +327,25 @@ fn what_passes_an_engine_that_stands_still_is_counted_as_leaked() {
     assert!(!arrivals.is_empty(), "the queue fails open");
     assert!(counters.leaked >= arrivals.len() as u64);
     assert_eq!((counters.hit, counters.seen + counters.leaked), (count, count));
+}
+
+#[test]
+fn what_a_full_agent_cannot_hold_goes_at_once_and_is_counted_apart() {
+    let lab = Lab::new();
+    let mut agent = lab.agent();
+    agent.fault(1, UDP_OUT, &delay("1m"));
+    let count = 2500;
+    let large = Stream { rate: 2500.0, count, size: 60_000 };
+    let mut counters = None;
+    let arrivals = stream_while(&lab.target, &lab.peer, lab.peer.v4, large, || {
+        thread::sleep(Duration::from_millis(2500));
+        counters = Some(agent.undo(1));
+    });
+    let counters = counters.expect("undone");
+    println!("{count} of 60 kB: {counters:?}, {} arrived", arrivals.len());
+    assert_eq!((counters.hit, counters.delayed + counters.unheld + counters.leaked), (count, count));
+    assert!(counters.unheld > 500, "96 MiB are held at most: {}", counters.unheld);
+    assert_eq!(counters.early, counters.delayed, "what was held was let go at the undo");
 }
 
 /// Whether our table is in the target's namespace.

@@ -1,7 +1,7 @@
 //! A checker that knows nothing of the engine: sockets, and the clock.
 
 use super::lab::Side;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
@@ -194,4 +194,32 @@ pub fn listen(on: &Side, addresses: &[&str], ports: &[u16]) {
             is_ready.recv().expect("ready");
         }
     }
+}
+
+/// How long an ICMP echo takes, of this sequence number.
+pub fn echo(from: &Side, address: &str, number: u16) -> Duration {
+    let address = SocketAddr::new(address.parse().expect("an address"), 0);
+    from.run(move || {
+        let (protocol, ask, answer, header) = match address {
+            SocketAddr::V4(_) => (Protocol::ICMPV4, 8, 0, 20),
+            SocketAddr::V6(_) => (Protocol::ICMPV6, 128, 129, 0),
+        };
+        let socket = Socket::new(Domain::for_address(address), Type::RAW, Some(protocol)).expect("a raw socket");
+        socket.set_read_timeout(Some(Duration::from_secs(2))).expect("set");
+        let [high, low] = number.to_be_bytes();
+        let mut packet = [ask, 0, 0, 0, 0x0f, 0xd0, high, low];
+        // The kernel does it for version 6.
+        let sum = packet.chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum::<u32>();
+        packet[2..4].copy_from_slice(&(!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes());
+        let start = Instant::now();
+        socket.send_to(&packet, &address.into()).expect("sent");
+        let mut buffer = [0; 2048];
+        loop {
+            let length = (&socket).read(&mut buffer).expect("an answer in time");
+            let came = buffer.get(header..length).unwrap_or_default();
+            if came.first() == Some(&answer) && came.get(4..8) == Some(&packet[4..8]) {
+                return start.elapsed();
+            }
+        }
+    })
 }

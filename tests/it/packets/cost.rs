@@ -5,7 +5,7 @@ use super::{
     checker::{Stream, bulk, flood, stream_while},
     delay,
     lab::{Agent, Lab, sh},
-    limit, slow,
+    limit, promised, slow,
 };
 use crate::{drill::wait_for, stage::Stage};
 use firedrill::agent::protocol::{Command, FaultId, Receipt};
@@ -48,7 +48,7 @@ fn an_armed_engine_that_is_idle_costs_no_throughput() {
     let ratios = bare.iter().zip(&armed).map(|(bare, armed)| armed / bare).collect();
     let (ratio, bare, armed) = (median(ratios), median(bare), median(armed));
     println!("TCP: bare {bare:.2} Gbit/s, armed and idle {armed:.2}, {ratio:.3} x in the median of nine pairs");
-    assert!(ratio > limit(0.95, 0.5), "{ratio}");
+    assert!(ratio > promised::IDLE.limit(), "{ratio}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn it_takes_effect_soon_after_the_word() {
         at(0.99),
         at(1.0)
     );
-    assert!(at(0.99) < limit(5.0, 200.0), "{late:?}");
+    assert!(at(0.99) < promised::EFFECT.limit(), "{late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +164,7 @@ async fn fifty_containers_are_hit_together() {
     let (first, last) = (fired[0], fired[fired.len() - 1]);
     let memory: u64 = targets.iter().map(|(_, agent)| agent.memory_kb()).sum::<u64>() / u64::from(COUNT);
     println!("{COUNT} containers: hit {first:.1} to {last:.1} ms after the word; an agent takes {memory} KB");
-    assert!(last - first < limit(50.0, 2000.0), "{fired:?}");
+    assert!(last - first < promised::TOGETHER.limit(), "{fired:?}");
     let reached = thread::scope(|scope| {
         let trying = |address: SocketAddr| scope.spawn(move || answers(&address, Duration::from_millis(600)));
         let tries: Vec<_> = targets.iter().map(|(address, _)| trying(*address)).collect();
