@@ -14,7 +14,7 @@ help:
 	@echo 'make build       the release binary, static; its path is printed'
 	@echo 'make test        format, lints, and every test, those against Docker included'
 	@echo 'make fuzz        mutations of tests/fuzz at the readers, a minute each'
-	@echo 'make proof       kill runner, keeper, helpers, targets and dockerd, 300 times; the table says what stayed (nothing)'
+	@echo 'make proof       kill runner, keeper, helpers, targets and dockerd, 750 times; the table says what stayed (nothing)'
 	@echo 'make vm          faults on cgroup v2 and another kernel, in an emulated machine (installs QEMU; as root)'
 	@echo 'make truth       an outage measured to a request interval + 5 ms; wants a quiet machine'
 	@echo 'make packets     the release build against real packets, held to the limits of the README; wants a quiet machine'

@@ -5,7 +5,7 @@ use crate::{
     demo::stand_in::{self, Script},
     units::Bytes,
 };
-use std::time::Duration;
+use std::{io::ErrorKind::NotFound, path::PathBuf, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Arguments of `firedrill idle`.
@@ -26,11 +26,27 @@ pub struct Idle {
     /// Print when it was frozen.
     #[arg(long)]
     pub stamp: bool,
+    /// Make this file, and end: a command that tests run in a container.
+    #[arg(long, value_name = "FILE")]
+    pub make: Option<PathBuf>,
+    /// Remove this file, if it is there, and end: what undoes it.
+    #[arg(long, value_name = "FILE")]
+    pub remove: Option<PathBuf>,
 }
 
 impl Idle {
     /// Waits.
     pub fn run(&self, _: &Global) -> anyhow::Result<Exit> {
+        if let Some(file) = &self.make {
+            std::fs::write(file, "")?;
+            return Ok(Exit::Held);
+        }
+        if let Some(file) = &self.remove {
+            let removed = std::fs::remove_file(file);
+            return removed
+                .or_else(|error| if error.kind() == NotFound { Ok(()) } else { Err(error.into()) })
+                .map(|()| Exit::Held);
+        }
         let held: Vec<u8> = (0..self.memory.unwrap_or_default().0).map(|at| at as u8 | 1).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime

@@ -82,28 +82,72 @@ pub struct Subject {
     pub name: &'static str,
     /// Its line in a scenario; the target is called `web`.
     pub yaml: &'static str,
-    /// Whether a helper beside the target holds it.
-    pub helper: bool,
+    pub ended: EndedBy,
 }
 
-const fn by_engine(name: &'static str, yaml: &'static str) -> Subject {
-    Subject { name, yaml, helper: false }
+/// What ends a fault when its runner is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The keeper, through the engine.
+    Keeper,
+    /// The helper beside the target lets go.
+    Helper,
+    /// It is over once it is done.
+    Itself,
+    /// `firedrill recover`: no keeper runs a person's command unasked.
+    Recover,
+}
+
+impl Subject {
+    /// Whether a helper beside the target holds it.
+    fn helper(&self) -> bool {
+        self.ended == EndedBy::Helper
+    }
+
+    /// Whether it meets every blow often.
+    fn often(&self) -> bool {
+        self.ended == EndedBy::Keeper
+    }
+
+    /// As `for` says; what is over once it is done has none.
+    pub fn length<'a>(&self, length: &'a str) -> &'a str {
+        if self.ended == EndedBy::Itself { "" } else { length }
+    }
+
+    /// Where its reports are kept if something went wrong.
+    pub fn kept(&self, blow: Blow) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("firedrill-proof-{}-{blow:?}", self.name.replace(' ', "-")))
+    }
+}
+
+const fn by_keeper(name: &'static str, yaml: &'static str) -> Subject {
+    Subject { name, yaml, ended: EndedBy::Keeper }
 }
 
 const fn by_helper(name: &'static str, yaml: &'static str) -> Subject {
-    Subject { name, yaml, helper: true }
+    Subject { name, yaml, ended: EndedBy::Helper }
 }
 
-/// Every fault that has something to undo.
+/// Every fault, and each form of those that have several.
 const SUBJECTS: &[Subject] = &[
-    by_engine("kill", "kill: { target: web }"),
-    by_engine("stop", "stop: { target: web, grace: 1s }"),
-    by_engine("pause", "pause: { target: web }"),
-    by_engine("disconnect", "disconnect: { target: web, network: bridge, via: docker }"),
-    by_engine("crash", "crash: { target: web }"),
+    by_keeper("kill", "kill: { target: web }"),
+    by_keeper("stop", "stop: { target: web, grace: 1s }"),
+    by_keeper("pause", "pause: { target: web }"),
+    by_keeper("disconnect via docker", "disconnect: { target: web, network: bridge, via: docker }"),
+    by_helper("disconnect cut", "disconnect: { target: web, network: bridge }"),
+    Subject { name: "restart", yaml: "restart: { target: web, grace: 1s }", ended: EndedBy::Itself },
+    Subject {
+        name: "exec",
+        yaml: "exec: { target: web, command: [/firedrill, idle, --make, /mark], undo: [/firedrill, idle, --remove, /mark] }",
+        ended: EndedBy::Recover,
+    },
+    by_keeper("crash", "crash: { target: web }"),
     by_helper("signal", "signal: { target: web, signal: STOP }"),
-    by_helper("cpu", "cpu: { target: web, quota: 0.5 cores }"),
-    by_helper("memory", "memory: { target: web, hold: 20MB }"),
+    by_helper("process", "process: { target: web, name: firedrill, signal: STOP }"),
+    by_helper("cpu quota", "cpu: { target: web, quota: 0.5 cores }"),
+    by_helper("cpu workers", "cpu: { target: web, workers: 1, load: 20% }"),
+    by_helper("memory hold", "memory: { target: web, hold: 20MB }"),
+    by_helper("memory limit", "memory: { target: web, limit: 64MB }"),
     by_helper("pids", "pids: { target: web, limit: 64 }"),
     by_helper("io", "io: { target: web, path: /, workers: 1, rate: 1MB }"),
     by_helper("disk", "disk: { target: web, path: /dev/shm, leave: 1MB }"),
@@ -148,15 +192,15 @@ fn seed() -> u64 {
 /// How often a fault meets a blow in the whole table.
 fn times(subject: &Subject, blow: Blow) -> usize {
     match blow {
-        Blow::Runner if subject.helper => 6,
-        Blow::Runner => 20,
-        Blow::Helper if !subject.helper => 0,
-        Blow::Keeper if subject.helper => 1,
-        Blow::Helper | Blow::All if subject.helper => 4,
-        Blow::Keeper | Blow::Helper | Blow::All => 8,
-        Blow::TargetKilled | Blow::TargetRestarted if subject.helper => 2,
-        Blow::TargetKilled | Blow::TargetRestarted => 4,
-        _ if subject.helper => 1,
+        Blow::Helper if !subject.helper() => 0,
+        Blow::Runner if subject.often() => 20,
+        Blow::Runner => 6,
+        Blow::Keeper | Blow::Helper | Blow::All if subject.often() => 8,
+        Blow::Keeper => 1,
+        Blow::Helper | Blow::All => 4,
+        Blow::TargetKilled | Blow::TargetRestarted if subject.often() => 4,
+        Blow::TargetKilled | Blow::TargetRestarted => 2,
+        _ if !subject.often() => 1,
         Blow::DaemonStopped | Blow::DaemonKilled | Blow::DaemonAndRunner => 4,
     }
 }
@@ -166,9 +210,10 @@ type Queue = VecDeque<(Subject, Blow)>;
 /// All kills, or a sample of them, in a seeded order: those on the machine's own engine, and those on one of ours.
 fn kills(rng: &mut ChaCha8Rng) -> (Queue, Queue) {
     let mut all = Vec::new();
-    // `FIREDRILL_PROOF_FAULTS=cpu,disk` for whoever works on these.
+    // `FIREDRILL_PROOF_FAULTS=cpu,disk` (or `cpu quota`) for whoever works on these.
     let only = std::env::var("FIREDRILL_PROOF_FAULTS").ok();
-    let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|one| one == name));
+    let is = |name: &str, one: &str| name == one || name.split(' ').next() == Some(one);
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|one| is(name, one)));
     for subject in SUBJECTS.iter().filter(|subject| wanted(subject.name)) {
         for blow in Blow::ALL {
             let times = if full() { times(subject, blow) } else { times(subject, blow).min(1) };

@@ -178,6 +178,7 @@ impl Drop for SecondDaemon {
 /// A drill on such a daemon: a fault on `web`, and commands in `peer` that see it through. (No network leads to it from
 /// where tests run.)
 pub fn watched_by_peer(project: &str, fault: &str, length: &str) -> String {
+    let length = if length.is_empty() { String::new() } else { format!("    for: {length}\n") };
     format!(
         "scenario: watched
 targets:
@@ -191,8 +192,7 @@ timing: {{ warm_up: 100ms, baseline: 1s, recovery: 1s }}
 faults:
   - {fault}
     at: 100ms
-    for: {length}
-"
+{length}"
     )
 }
 

@@ -1,6 +1,6 @@
 //! Blows to dockerd itself: one of our own, with its own data and namespaces.
 
-use super::{Blow, Kill, Subject, trace::Trace};
+use super::{Blow, EndedBy, Kill, Subject, trace::Trace};
 use crate::{
     drill::{FIREDRILL, run_folder},
     second_daemon::{SecondDaemon, watched_by_peer},
@@ -37,7 +37,7 @@ pub fn strike(queue: &Mutex<VecDeque<(Subject, Blow)>>, seed: u64, until: Instan
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(mut here) = range.take().or_else(Range::new) else { break };
         let Some((subject, blow)) = next() else { break };
-        let struck = here.drill(subject.yaml, blow, &mut rng).map_err(|why| here.keep(&subject, blow, &why));
+        let struck = here.drill(&subject, blow, &mut rng).map_err(|why| here.keep(&subject, blow, &why));
         // The next drill is to begin with a whole target, whatever came of this one.
         range = struck.is_ok().then_some(here);
         let (healed, wrong) = struck.map_or_else(|why| (None, Some(why)), |healed| (healed, None));
@@ -81,8 +81,8 @@ impl Range {
         self.stage.as_ref().expect("it is there until the end")
     }
 
-    fn start(&self, yaml: &str) -> Child {
-        let text = watched_by_peer(&self.stage().prefix, yaml, "3s");
+    fn start(&self, subject: &Subject) -> Child {
+        let text = watched_by_peer(&self.stage().prefix, subject.yaml, subject.length("3s"));
         let path = self.folder.path().join("scenario.yaml");
         fs::write(&path, text).unwrap();
         let mut command = self.second.inside(FIREDRILL);
@@ -92,7 +92,7 @@ impl Range {
 
     /// Keeps the reports of a drill that went wrong for whoever looks into it.
     fn keep(&self, subject: &Subject, blow: Blow, why: &str) -> String {
-        let kept = std::env::temp_dir().join(format!("firedrill-proof-{}-{blow:?}", subject.name));
+        let kept = subject.kept(blow);
         let _ = fs::remove_dir_all(&kept);
         let _ = Command::new("cp").arg("-a").arg(self.folder.path()).arg(&kept).status();
         format!("{why} (kept in {})", kept.display())
@@ -104,9 +104,9 @@ impl Range {
         journal.map_or(vec![], |journal| journal.events.into_iter().map(|event| event.kind).collect())
     }
 
-    fn drill(&mut self, yaml: &str, blow: Blow, rng: &mut ChaCha8Rng) -> Result<Option<Duration>, String> {
+    fn drill(&mut self, subject: &Subject, blow: Blow, rng: &mut ChaCha8Rng) -> Result<Option<Duration>, String> {
         let _ = fs::remove_dir_all(self.folder.path().join("reports"));
-        let mut child = Runner(self.start(yaml));
+        let mut child = Runner(self.start(subject));
         self.until("the keeper", || self.events().iter().any(|kind| matches!(kind, EventKind::KeeperStarted { .. })))?;
         std::thread::sleep(Duration::from_millis(rng.random_range(0..3500)));
         let struck = Instant::now();
@@ -129,6 +129,9 @@ impl Range {
         if code.and_then(|status| status.code()) == Some(5) {
             return Err(format!("the drill ended with 5 after {:?}", struck.elapsed()));
         }
+        if blow == Blow::DaemonAndRunner && subject.ended == EndedBy::Recover {
+            self.recover()?;
+        }
         self.until("as before", || self.is_as_before()).map_err(|why| format!("{why}: {}", self.difference()))?;
         let healed = back.elapsed();
         let ours = || self.runtime.block_on(self.stage().docker.ours(None)).unwrap_or_default();
@@ -137,6 +140,17 @@ impl Range {
         match self.is_as_before() {
             true => Ok((blow == Blow::DaemonAndRunner).then_some(healed)),
             false => Err(format!("it does not stay so: {}", self.difference())),
+        }
+    }
+
+    fn recover(&self) -> Result<(), String> {
+        let folder = run_folder(&self.folder.path().join("reports")).expect("a run folder");
+        let mut command = self.second.inside(FIREDRILL);
+        let done = command.arg("recover").arg(folder).arg("--yes").stdin(Stdio::null()).output();
+        let done = done.map_err(|error| error.to_string())?;
+        match done.status.success() {
+            true => Ok(()),
+            false => Err(format!("recover: {}", String::from_utf8_lossy(&done.stderr))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One target, one drill after another, each of them hit.
 
 use super::{
-    Blow, Kill, Subject,
+    Blow, EndedBy, Kill, Subject,
     trace::{self, Trace},
 };
 use crate::{
@@ -58,7 +58,7 @@ impl Lane {
         });
         if let Err(why) = &struck {
             // The next drill is to begin with a whole target, whatever came of this one.
-            let kept = std::env::temp_dir().join(format!("firedrill-proof-{}-{blow:?}", subject.name));
+            let kept = subject.kept(blow);
             let _ = fs::remove_dir_all(&kept);
             let _ = Command::new("cp").arg("-a").arg(self.stage.reports()).arg(&kept).status();
             let seed = self.rng.random();
@@ -90,7 +90,7 @@ impl Lane {
     fn start(&mut self, subject: Subject) -> Running {
         let timing = "warm_up: 100ms, baseline: 1s, recovery: 500ms";
         let drill = Over { name: "proof", errors: "100%", timing, ..Over::default() };
-        let yaml = drill.fault(&self.web, subject.yaml, &format!("{HELD_MS}ms"));
+        let yaml = drill.fault(&self.web, subject.yaml, subject.length(&format!("{HELD_MS}ms")));
         // The partition's other side.
         let yaml = yaml.replace("load:\n", "  peer: { project: $PROJECT, service: peer, pick: all }\nload:\n");
         let scenario = self.stage.scenario("scenario", &yaml);
@@ -133,10 +133,10 @@ impl Lane {
         } else {
             self.ends(running, blow)?;
         }
-        if blow == Blow::All {
+        if blow == Blow::All || alone && subject.ended == EndedBy::Recover {
             self.recover()?;
         }
-        if blow == Blow::TargetKilled && self.died_after_the_undo() {
+        if blow == Blow::TargetKilled && self.died_after_the_end(subject) {
             self.docker(&["start", &self.web.id.id])?;
         }
         self.await_whole(struck)?;
@@ -208,16 +208,17 @@ impl Lane {
         Err(format!("after {blow:?} the drill does not end"))
     }
 
-    /// Whether the target ended by our hand when its fault was undone already: on a busy machine the blow may come
+    /// Whether the target ended by our hand when its fault was over already: on a busy machine the blow may come
     /// late, and a signal to frozen processes lands when they are thawed. No drill undoes what somebody does to a
     /// container that is whole, so it is for us to start it.
-    fn died_after_the_undo(&self) -> bool {
+    fn died_after_the_end(&self, subject: Subject) -> bool {
+        let over = if subject.ended == EndedBy::Itself { "fault_checked" } else { "undo_requested" };
         let now = self.stage.inspect(&self.web.id);
         let journal = self.journal().unwrap_or_default();
         let last = |wanted: &dyn Fn(&str) -> bool| journal.lines().enumerate().filter(|(_, line)| wanted(line)).last();
         let died =
             last(&|line| line.contains("container_changed") && line.contains("\"die\"") && line.contains(&now.id.id));
-        let undone = last(&|line| line.contains("undo_requested"));
+        let undone = last(&|line| line.contains(over));
         let later = matches!((died, undone), (Some((died, _)), Some((undone, _))) if died > undone);
         now.state == State::Exited && now.exit_code == Some(137) && later
     }
