@@ -125,6 +125,9 @@ impl Recover {
             (false, true) => output::say(format_args!("nothing is left to undo in {}", self.reports.display())),
             (false, false) => left.show(),
         }
+        if !global.json {
+            left.show_images();
+        }
         Ok(if left.is_empty() { Exit::Held } else { Exit::CleanupUnproven })
     }
 

@@ -104,6 +104,7 @@ fn what_is_left_is_shown_and_undone_without_naming_a_run() {
     assert_eq!(listed.status.code(), Some(5), "{told:#}");
     assert_eq!(told["runs"][0]["containers"][0], alone.stage.name("web-1"), "{told:#}");
     assert_eq!(told["made"][0]["role"], "lock", "{told:#}");
+    assert!(told["images"][0].is_string(), "the lock runs from the helper image: {told:#}");
     assert_eq!(alone.state(), State::Paused, "a list touches nothing");
     let undone = alone.recover("reports", &[]);
     assert!(undone.status.success() && words(&undone).contains("everything is as before"), "{}", words(&undone));

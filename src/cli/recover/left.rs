@@ -30,6 +30,8 @@ pub struct Left {
     pub runs: Vec<OpenRun>,
     /// Containers of ours that nobody needs any more.
     pub made: Vec<Made>,
+    /// Names of helper images on the engine. They are kept for the next drill, so they alone are nothing to undo.
+    pub images: Vec<String>,
 }
 
 /// A run that was killed.
@@ -76,12 +78,12 @@ impl Left {
     /// Those of the engine.
     pub async fn find(reports: &Path, docker: Option<&Docker>, all: bool) -> Result<Left, ContainerError> {
         let runs = runner::folders(reports).into_iter().filter_map(open).collect();
-        let ours = match docker {
-            Some(docker) => docker.ours(None).await?,
-            None => vec![],
+        let (ours, images) = match docker {
+            Some(docker) => (docker.ours(None).await?, docker.our_images().await?),
+            None => (vec![], vec![]),
         };
         let made = ours.into_iter().filter(|one| all || one.is_orphan()).map(Made::from).collect();
-        Ok(Left { runs, made })
+        Ok(Left { runs, made, images })
     }
 
     /// Whether there is nothing.
@@ -103,6 +105,13 @@ impl Left {
         for one in &self.made {
             let state = if one.running { ", running" } else { "" };
             output::say(format_args!("{} {}  of run {}{state}", one.role, one.name, one.run));
+        }
+    }
+
+    /// Prints the images, one line each.
+    pub fn show_images(&self) {
+        for image in &self.images {
+            output::say(format_args!("image {image}  for the next drill; `firedrill recover --all` removes it"));
         }
     }
 

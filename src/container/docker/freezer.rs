@@ -58,8 +58,12 @@ fn lock(paused: &Paused) -> MutexGuard<'_, BTreeSet<String>> {
 
 impl Docker {
     pub(super) async fn pause(&self, id: &str) -> Result<OpOutcome, ContainerError> {
-        let call = self.helped(id, true, self.client.pause_container(id));
-        let outcome = already(self.ask(call).await, "already paused")?;
+        let mut outcome = self.freeze(id).await?;
+        let deadline = Instant::now() + SETTLING;
+        while outcome == OpOutcome::Already && self.is_behind(id) && Instant::now() < deadline {
+            sleep(OFTEN).await;
+            outcome = self.freeze(id).await?;
+        }
         if outcome == OpOutcome::Done && self.is_local() {
             lock(&self.paused).insert(id.into());
             tokio::spawn(attend(Arc::clone(&self.paused), id.to_owned()));
@@ -83,6 +87,16 @@ impl Docker {
         }
         self.settle(id).await;
         outcome
+    }
+
+    async fn freeze(&self, id: &str) -> Result<OpOutcome, ContainerError> {
+        let call = self.helped(id, true, self.client.pause_container(id));
+        already(self.ask(call).await, "already paused")
+    }
+
+    /// Whether the container, which the engine calls paused, runs: it has yet to hear of the last unpause.
+    fn is_behind(&self, id: &str) -> bool {
+        self.is_local() && Freezer::find(id).is_some_and(|freezer| !freezer.is_frozen())
     }
 
     async fn thaw(&self, id: &str) -> Result<OpOutcome, ContainerError> {
