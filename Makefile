@@ -7,7 +7,7 @@ unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 CARGO ?= cargo
 FIREDRILL := $(CARGO) run --release --locked --quiet --
 
-.PHONY: help demo build test fuzz truth packets proof vm check schema sample bench stack-up stack-down
+.PHONY: help demo build test fuzz truth packets proof vm engine check schema sample bench stack-up stack-down
 
 help:
 	@echo 'make demo        a real drill against a shop of its own, in a minute (after the build)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz        mutations of tests/fuzz at the readers, a minute each'
 	@echo 'make proof       kill runner, keeper, helpers, targets and dockerd, 750 times; the table says what stayed (nothing)'
 	@echo 'make vm          faults on cgroup v2 and another kernel, in an emulated machine (installs QEMU; as root)'
+	@echo 'make engine      the tests on another release of Docker Engine: SUITE=trixie, of Debian (as root)'
 	@echo 'make truth       an outage measured to a request interval + 5 ms; wants a quiet machine'
 	@echo 'make packets     the release build against real packets, held to the limits of the README; wants a quiet machine'
 	@echo 'make check       format and lints only'
@@ -70,6 +71,11 @@ packets:
 vm:
 	@bash .ci/ready build mmdebstrap mke2fs strip qemu-system-x86_64
 	@PATH="$$PATH:/usr/sbin:/sbin" bash tests/vm/run
+
+SUITE ?= trixie
+engine:
+	@bash .ci/ready build docker mmdebstrap iproute2
+	@bash tests/engine/run $(SUITE) --test-threads $(AT_ONCE) $(addprefix --skip ,$(ALONE))
 
 schema:
 	@$(FIREDRILL) schema > scenarios/schema.json.new && mv scenarios/schema.json.new scenarios/schema.json

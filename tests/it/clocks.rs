@@ -4,6 +4,7 @@
 use crate::{
     alerts::{monitoring, scenario},
     drill::{Drill, Ran},
+    stage::engine_socket,
 };
 use firedrill::event::EventKind;
 use regex::bytes::{Captures, Regex};
@@ -106,7 +107,7 @@ fn shifted_engine(socket: &Path) -> String {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let engine = UnixStream::connect("/var/run/docker.sock").unwrap();
+            let engine = UnixStream::connect(engine_socket()).unwrap();
             carry(stream, engine, engine_asked, engine_answered);
         }
     });

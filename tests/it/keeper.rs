@@ -1,6 +1,9 @@
 //! The keeper on a real engine: the runner is killed, and nobody runs a command.
 
-use crate::drill::{Drill, FIREDRILL, Over, Running, Web, hit, run_folder, wait_for};
+use crate::{
+    drill::{Drill, FIREDRILL, Over, Running, Web, hit, run_folder, wait_for},
+    stage::engine_socket,
+};
 use firedrill::{
     container::{Container, Containers, Holder, State, compare, docker},
     event::{Event, EventKind},
@@ -219,11 +222,12 @@ fn where_the_socket_cannot_be_mounted_a_process_keeps() {
     let before = stage.inspect(&web.id);
     let scenario = stage.scenario("scenario", &over(&web, "pause: { target: web }", "60s"));
     let hidden = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs none \"$1\" && touch \"$1/s\" && mount --bind /var/run/docker.sock \"$1/s\" && \
+    let script = "mount -t tmpfs none \"$1\" && touch \"$1/s\" && mount --bind \"$4\" \"$1/s\" && \
                   DOCKER_HOST=unix://$1/s exec \"$0\" run \"$2\" --reports \"$3\"";
     let mut command = Command::new("unshare");
     command.args(["-m", "--propagation", "private", "sh", "-c", script, FIREDRILL]).arg(hidden.path()).arg(&scenario);
-    command.arg(stage.reports()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(stage.reports()).arg(engine_socket());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let running = Running::of(command.spawn().unwrap(), &stage.reports());
     running.until(hit);
     let local = |kind: &EventKind| matches!(kind, EventKind::KeeperStarted { place } if place.starts_with("process"));

@@ -7,7 +7,7 @@ use firedrill::container::{
 };
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -16,6 +16,12 @@ pub fn image_tag() -> String {
     let checkout =
         env!("CARGO_MANIFEST_DIR").bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
     format!("firedrill-test:{checkout:08x}")
+}
+
+/// The socket of the engine that the tests use.
+pub fn engine_socket() -> PathBuf {
+    let named = std::env::var("DOCKER_HOST").ok().and_then(|address| Some(address.strip_prefix("unix://")?.into()));
+    named.unwrap_or_else(|| "/var/run/docker.sock".into())
 }
 
 pub struct Stage {
