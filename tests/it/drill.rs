@@ -187,9 +187,12 @@ impl Drill {
         String::from_utf8_lossy(&listed.stdout).lines().map(String::from).collect()
     }
 
-    /// Gives back the lock that a killed run left on a container.
+    /// Gives back the lock that a killed run left on a container. Its keeper may be about to, as well.
     pub fn unlock(&self, id: &ContainerId) {
-        self.docker(&["rm", "-f", &format!("firedrill-lock-{}", id.id)]);
+        let lock = format!("firedrill-lock-{}", id.id);
+        let docker = |arguments: &[&str]| Command::new("docker").args(arguments).output().unwrap();
+        docker(&["rm", "-f", &lock]);
+        wait_for(|| docker(&["ps", "-aq", "--filter", &format!("name={lock}")]).stdout.is_empty());
     }
 
     /// Where reports go.
