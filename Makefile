@@ -74,7 +74,7 @@ vm:
 
 SUITE ?= trixie
 engine:
-	@bash .ci/ready build docker mmdebstrap iproute2
+	@bash .ci/ready build docker mmdebstrap ip
 	@bash tests/engine/run $(SUITE) --test-threads $(AT_ONCE) $(addprefix --skip ,$(ALONE))
 
 schema:
