@@ -46,6 +46,9 @@ const BATCH_END: u16 = 0x11;
 const HEADER: usize = 16;
 const NESTED: u16 = 0x8000;
 
+/// A batch of so many bytes can be sent.
+const LARGEST: usize = 32 << 20;
+
 /// How long the kernel may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -234,6 +237,8 @@ impl Socket {
             Some(netlink::NETFILTER),
         )?;
         sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(PATIENCE))?;
+        // All rules of all faults go in one message. Who may not have so much room is told when it does not fit.
+        let _ = sockopt::set_socket_send_buffer_size_force(&fd, LARGEST);
         Ok(Socket { fd, sequence: 1 })
     }
 

@@ -319,7 +319,7 @@ const LEAKED: f64 = 0.01;
 /// In place on every container, and nothing came by on any of them.
 fn no_packets(fault: &FaultFindings) -> Option<Reason> {
     let counted: Vec<_> = fault.containers.iter().filter_map(|on| on.packets.as_ref()).collect();
-    let nothing = !counted.is_empty() && counted.iter().all(|packets| packets.touched() == 0);
+    let nothing = !counted.is_empty() && counted.iter().all(|packets| packets.touched(&fault.kind) == 0);
     let evidence = counted.iter().flat_map(|packets| packets.evidence.clone()).collect();
     (nothing && fault.proven == Some(true)).then_some(Reason { why: Why::NoPackets { fault: fault.id }, evidence })
 }

@@ -29,7 +29,7 @@ use crate::{
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -101,15 +101,27 @@ impl Followup {
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let clock = RunClock::start();
         let reports = self.place.read()?;
-        let groups = self.groups(&reports)?;
-        if groups.is_empty() {
+        let (mut groups, mut told) = self.groups(&reports)?;
+        let mut loaded = Vec::new();
+        for (path, group) in std::mem::take(&mut groups) {
+            match self.load(&path, global)? {
+                Some(one) => {
+                    loaded.push(one);
+                    groups.insert(path, group);
+                }
+                None if self.due => told.extend(unasked(&group, &format!("{} is not valid", path.display()))),
+                None => return Ok(Exit::Invalid),
+            }
+        }
+        if groups.is_empty() && told.is_empty() {
             output::say(if global.json { "[]" } else { "nothing is due" });
             return Ok(Exit::Held);
         }
-        let loaded = groups.keys().map(|path| self.load(path, global)).collect::<anyhow::Result<Option<Vec<_>>>>()?;
-        let Some(loaded) = loaded else { return Ok(Exit::Invalid) };
         if self.dry_run {
-            return dry_run(&groups, &loaded, global);
+            told.iter()
+                .for_each(|one| output::warn(format_args!("error: {}: {}", plain(&one.id), plain(&one.checked.why))));
+            dry_run(&groups, &loaded, global)?;
+            return Ok(if told.is_empty() { Exit::Held } else { Exit::Invalid });
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let done = runtime.block_on(self.drills(&loaded, clock, global));
@@ -117,7 +129,6 @@ impl Followup {
         runtime.shutdown_background();
         let done = done?;
         let exits = done.iter().map(|done| done.exit).collect();
-        let mut told = Vec::new();
         for (number, group) in groups.values().enumerate() {
             told.extend(match done.get(number) {
                 Some(done) => self.conclude(group, done, &reports)?,
@@ -132,8 +143,9 @@ impl Followup {
         Ok(exit(&told, exits))
     }
 
-    /// What is to be followed up, by the scenario that verifies it.
-    fn groups<'a>(&self, reports: &'a Reports) -> anyhow::Result<BTreeMap<PathBuf, Group<'a>>> {
+    /// What is to be followed up, by the scenario that verifies it. Of what is due, an item whose scenario is not there
+    /// keeps no other from being followed up.
+    fn groups<'a>(&self, reports: &'a Reports) -> anyhow::Result<(BTreeMap<PathBuf, Group<'a>>, Vec<Told>)> {
         let today = self.place.today();
         let chosen: Group<'a> = match self.due {
             true => owed::all(reports).filter(|(_, item)| followup::due(item, today)).collect(),
@@ -142,16 +154,23 @@ impl Followup {
                 self.ids.iter().map(find).collect::<anyhow::Result<_>>()?
             }
         };
-        let mut groups: BTreeMap<PathBuf, Group<'a>> = BTreeMap::new();
-        for (past, item) in chosen {
+        let (mut groups, mut without) = (BTreeMap::<PathBuf, Group<'a>>::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for (past, item) in chosen.into_iter().filter(|(_, item)| seen.insert(item.id.as_str())) {
             let Verify::Scenario { scenario, .. } = &item.verify else {
                 bail!("{} names no scenario that verifies it; a person does, with `firedrill actions done`", item.id);
             };
-            let file = self.file(scenario, item)?;
+            let file = match self.file(scenario, item) {
+                Err(error) if self.due => {
+                    without.extend(unasked(&vec![(past, item)], &error.to_string()));
+                    continue;
+                }
+                found => found?,
+            };
             let known = groups.keys().find(|known| same(known, &file)).cloned();
             groups.entry(known.unwrap_or(file)).or_default().push((past, item));
         }
-        Ok(groups)
+        Ok((groups, without))
     }
 
     /// The scenario's file: as it was typed then, from here or from where the reports are.

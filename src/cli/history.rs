@@ -61,7 +61,10 @@ impl History {
         let mut reports = read(&self.reports)?;
         if self.site {
             let file = write_site(&self.reports, &reports, self.today.unwrap_or_else(today))?;
-            output::say(file.display());
+            match global.json {
+                true => output::say(serde_json::json!({ "site": file })),
+                false => output::say(file.display()),
+            }
             return Ok(Exit::Held);
         }
         let all = reports.runs.len();

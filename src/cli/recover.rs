@@ -100,8 +100,8 @@ impl Recover {
             let elsewhere = left.elsewhere(&self.reports);
             for run in &elsewhere {
                 output::warn(format_args!(
-                    "run {run} is not in {}: its undo command is in its own folder; recover it from there (--reports), \
-                     or have its lock removed all the same (--all)",
+                    "run {run} cannot be read in {}, so what it left on its targets is not known here; recover it from \
+                     its own folder (--reports), or have its lock removed all the same (--all)",
                     self.reports.display()
                 ));
             }

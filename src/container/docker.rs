@@ -19,7 +19,7 @@ mod trial;
 mod watch;
 
 pub use connect::{connect, connect_to};
-pub use ours::{KEEPER, Ours, Role};
+pub use ours::{KEEPER, LOCK, Ours, Role};
 pub use setup::{HealthCheck, NewContainer, NewEndpoint, NewPort};
 pub use trial::Trials;
 

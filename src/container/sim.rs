@@ -56,6 +56,7 @@ pub fn container(project: &str, service: &str, number: u8) -> Container {
         restart_policy: RestartPolicy { name: "no".into(), max_retries: 0 },
         auto_remove: false,
         network_mode: format!("{project}_default"),
+        pid_mode: String::new(),
         networks: BTreeMap::from([(format!("{project}_default"), place)]),
         ports: Vec::new(),
         limits: ResourceLimits::default(),

@@ -42,6 +42,9 @@ pub struct Container {
     pub auto_remove: bool,
     /// `bridge`, `host`, `container:<id>`, a network's name, ...
     pub network_mode: String,
+    /// Empty for processes of its own; `host`, `container:<id>` (older journals do not have it).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pid_mode: String,
     /// By network name.
     pub networks: BTreeMap<String, Attachment>,
     /// Ports published on the host.

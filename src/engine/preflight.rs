@@ -30,8 +30,14 @@ impl Drill {
         self.reap();
         self.take_locks().await.map_err(NotStarted::CouldNotRun)?;
         self.look_again().await.map_err(NotStarted::CouldNotRun)?;
-        self.arm().await.map_err(NotStarted::CouldNotRun)?;
-        self.arm_agents().await.map_err(NotStarted::CouldNotRun)
+        let armed = match self.arm().await {
+            Ok(()) => self.arm_agents().await,
+            failed => failed,
+        };
+        let Err(why) = armed else { return Ok(()) };
+        // Of a target that stopped meanwhile, that is told and not what its runtime made of it.
+        let stopped = self.compare_targets("while helpers were armed", |now, then| now.state != then.state).await;
+        Err(NotStarted::CouldNotRun(stopped.err().unwrap_or(why)))
     }
 
     /// Asks what the engine's clock shows, and tells how far it is from ours.

@@ -226,6 +226,18 @@ impl Fault {
         }
     }
 
+    /// Whether a container's first process may end of it.
+    pub fn may_end_it(&self) -> bool {
+        match self {
+            Fault::Kill { .. } | Fault::Crash { .. } | Fault::Stop { .. } | Fault::Restart { .. } => true,
+            // What does nothing by itself, or is commonly understood as a request to read configuration again.
+            Fault::Signal { signal, .. } => {
+                !["STOP", "CONT", "HUP", "WINCH", "CHLD", "URG"].contains(&signal.trim_start_matches("SIG"))
+            }
+            _ => false,
+        }
+    }
+
     /// Pure: what to do to this container, and how to undo it, where no other container has a part in it.
     pub fn compile(&self, on: &Container) -> Result<Injection, FaultError> {
         self.compile_among(on, &Around::default())

@@ -129,13 +129,15 @@ impl<'a> Around<'a> {
 }
 
 pub(super) fn compile(settings: &PacketSettings, on: &Container, around: &Around<'_>) -> Result<Injection, FaultError> {
-    if let Some(network) = settings.network.as_ref().filter(|name| !on.networks.contains_key(*name)) {
-        let there: Vec<&str> = on.networks.keys().map(String::as_str).collect();
+    let owner = owner(on, around)?;
+    let place = around.all.iter().find(|one| one.id == owner).unwrap_or(on);
+    if let Some(network) = settings.network.as_ref().filter(|name| !place.networks.contains_key(*name)) {
+        let there: Vec<&str> = place.networks.keys().map(String::as_str).collect();
         return refuse(format!("{} is not on the network {network}; it is on {}", on.name, there.join(", ")));
     }
     let to = settings.to.iter().map(|to| peers(to, on, around)).collect::<Result<Vec<_>, _>>()?.concat();
     let fault = PacketFault {
-        owner: owner(on, around)?,
+        owner,
         traffic: settings.traffic.clone(),
         to,
         network: settings.network.clone(),
@@ -207,9 +209,9 @@ fn peer(one: &Container) -> Peer {
     Peer::Container { id: one.id.clone(), name: one.name.clone() }
 }
 
-fn peers(to: &To, on: &Container, around: &Around<'_>) -> Result<Vec<Peer>, FaultError> {
-    let others = |found: Vec<&Container>| {
-        found.into_iter().filter(|one| one.id != on.id && one.ours().is_none()).map(peer).collect::<Vec<_>>()
+fn peers<'a>(to: &To, on: &Container, around: &Around<'a>) -> Result<Vec<Peer>, FaultError> {
+    let others = |found: Vec<&'a Container>| {
+        found.into_iter().filter(|one| one.id != on.id && one.ours().is_none()).collect::<Vec<_>>()
     };
     let (found, what) = match to {
         To::Addresses(block) => return Ok(vec![Peer::Addresses(*block)]),
@@ -229,7 +231,17 @@ fn peers(to: &To, on: &Container, around: &Around<'_>) -> Result<Vec<Peer>, Faul
     if found.is_empty() {
         return refuse(format!("{what} besides {} itself to be the other end", on.name));
     }
-    Ok(found)
+    for (one, mode) in found.iter().map(|one| (one, one.network_mode.as_str())) {
+        match mode {
+            "host" => {
+                let why = "is on the host's network, where its packets cannot be told from others";
+                return refuse(format!("{} {why}; give an address instead", one.name));
+            }
+            "none" => return refuse(format!("{} has no network, so nothing goes to or from it", one.name)),
+            _ => {}
+        }
+    }
+    Ok(found.into_iter().map(peer).collect())
 }
 
 #[cfg(test)]
@@ -284,6 +296,18 @@ mod tests {
         assert!(compiled(&blackhole(vec![]), &api, &[]).unwrap_err().contains("no network"));
         api.network_mode = format!("container:{}", owner.id.id);
         assert_eq!(compiled(&blackhole(vec![]), &api, std::slice::from_ref(&owner)).unwrap().owner, owner.id);
+        let back = PacketSettings { network: Some("shop_default".into()), ..blackhole(vec![]) };
+        api.networks.clear();
+        assert_eq!(
+            compiled(&back, &api, std::slice::from_ref(&owner)).unwrap().owner,
+            owner.id,
+            "its owner's networks"
+        );
+        let to = blackhole(vec![To::Container(api.name.clone())]);
+        for (mode, says) in [("host", "give an address instead"), ("none", "has no network")] {
+            api.network_mode = mode.into();
+            assert!(compiled(&to, &owner, std::slice::from_ref(&api)).unwrap_err().contains(says), "{mode}");
+        }
         let elsewhere = PacketSettings { network: Some("back".into()), ..blackhole(vec![]) };
         assert!(compiled(&elsewhere, &owner, &[]).unwrap_err().contains("it is on shop_default"));
     }

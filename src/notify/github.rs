@@ -37,6 +37,7 @@ pub fn body(issue: &Issue<'_>) -> Body {
             code_span(scenario),
             code_span(criterion)
         ),
+        Verify::Person(how) if how.trim().is_empty() => "**Verified by** a person.".into(),
         Verify::Person(how) => format!("**Verified by** a person: {}", markdown(how)),
     });
     let due = item.due.map_or("none".into(), |due| due.to_string());

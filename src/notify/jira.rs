@@ -59,6 +59,7 @@ pub fn body(issue: &Issue<'_>, project: &str) -> Body {
             wiki(scenario),
             wiki(criterion)
         ),
+        Verify::Person(how) if how.trim().is_empty() => "*Verified by* a person.".into(),
         Verify::Person(how) => format!("*Verified by* a person: {}", wiki(how)),
     });
     parts.push(format!(

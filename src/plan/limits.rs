@@ -182,9 +182,24 @@ impl<'a> World<'a> {
                 let others: BTreeSet<&str> = others.map(|one| one.name.as_str()).collect();
                 let all: BTreeSet<&str> = names.iter().map(|one| one.name.as_str()).collect();
                 errors.extend(shared(entry, injection, &others, &all));
+                errors.extend(self.ended_with(entry, injection));
             }
         }
         errors
+    }
+
+    /// The end of a container's first process is the end of all in its process namespace.
+    fn ended_with(&self, entry: &FaultEntry, owner: &Injection) -> Option<PlanError> {
+        let mode = format!("container:{}", owner.on.id);
+        let inside = self.all.iter().filter(|one| one.pid_mode == mode && one.state == State::Running);
+        let names: BTreeSet<&str> = inside.map(|one| one.name.as_str()).collect();
+        if names.is_empty() || !entry.fault.may_end_it() {
+            return None;
+        }
+        let name = &owner.name;
+        let message =
+            format!("{} shares the processes of {name}, and would end for good when {name} ends", select_list(&names));
+        Some(PlanError::new(entry.place, message).help("that cannot be undone here; `pause` can"))
     }
 
     fn sharing(&self, owner: &str) -> Vec<&'a Container> {
@@ -204,7 +219,7 @@ fn network_of(injection: &Injection) -> Option<&ContainerId> {
 fn shared(entry: &FaultEntry, owner: &Injection, others: &BTreeSet<&str>, all: &BTreeSet<&str>) -> Option<PlanError> {
     let name = &owner.name;
     match &entry.fault {
-        Fault::Kill { .. } | Fault::Crash { .. } | Fault::Stop { .. } | Fault::Restart { .. } if !all.is_empty() => {
+        fault if fault.may_end_it() && !all.is_empty() => {
             let message = format!(
                 "{} shares the network of {name}, and would stay cut off when {name} is started again",
                 select_list(all)

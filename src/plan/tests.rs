@@ -152,6 +152,18 @@ async fn who_shares_a_namespace_is_not_broken_for_ever() {
     let drill = |what| scenario(vec![target("cache", "cache", Pick::All)], vec![fault(9, what, "cache", 0, Some(10))]);
     let ended = refused(&drill(kill()), all.clone()).await;
     assert!(ended[0].contains("shop-sidecar-1 shares the network of shop-cache-1"), "{ended:?}");
+    let signal = |signal: &str| Fault::Signal { signal: signal.into(), process: None };
+    assert!(refused(&drill(signal("KILL")), all.clone()).await[0].contains("would stay cut off"));
+    assert!(planned(&drill(signal("HUP")), all.clone()).await.is_ok());
+    assert!(planned(&drill(Fault::Pause), all.clone()).await.is_ok());
+
+    let owner = format!("container:{}", all[5].id.id);
+    let beside = all.last_mut().unwrap();
+    (beside.network_mode, beside.pid_mode) = ("none".into(), owner);
+    for fault in [kill(), signal("SIGTERM"), Fault::Stop { grace: None }] {
+        let ended = refused(&drill(fault), all.clone()).await;
+        assert!(ended[0].contains("shop-sidecar-1 shares the processes of shop-cache-1"), "{ended:?}");
+    }
     assert!(planned(&drill(Fault::Pause), all).await.is_ok());
 }
 

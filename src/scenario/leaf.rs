@@ -201,6 +201,11 @@ pub static BYTES: Leaf = Leaf {
     about: "`B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB`",
     ..leaf("bytes", "a size", some_bytes, Some(BYTES_PATTERN), &["64MB", "1GiB"])
 };
+/// What is left of a file system; nothing, perhaps.
+pub static LEFT: Leaf = Leaf {
+    about: "`B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB`; `0B` is none",
+    ..leaf("bytes_left", "a size", unit::<Bytes>, Some(BYTES_PATTERN), &["0B", "64MB"])
+};
 /// How full.
 pub static FILL: Leaf = Leaf {
     about: "a size, or a percentage",

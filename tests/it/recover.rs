@@ -106,6 +106,9 @@ fn what_is_left_is_shown_and_undone_without_naming_a_run() {
     assert_eq!(told["made"][0]["role"], "lock", "{told:#}");
     assert!(told["images"][0].is_string(), "the lock runs from the helper image: {told:#}");
     assert_eq!(alone.state(), State::Paused, "a list touches nothing");
+    let elsewhere = alone.recover("elsewhere", &[]);
+    assert_eq!(elsewhere.status.code(), Some(5), "what is left is not known there: {}", words(&elsewhere));
+    assert!(words(&elsewhere).contains("--reports") && !alone.ours().is_empty(), "{}", words(&elsewhere));
     let undone = alone.recover("reports", &[]);
     assert!(undone.status.success() && words(&undone).contains("everything is as before"), "{}", words(&undone));
     assert_eq!((alone.state(), alone.ours()), (State::Running, vec![]));

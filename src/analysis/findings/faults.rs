@@ -92,9 +92,11 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// How many it did something to, or could have by its share.
-    pub fn touched(&self) -> u64 {
-        self.counters.cut + self.counters.meant
+    /// How many it did something to. Those that a rate is for were under it, be it reached or not.
+    pub fn touched(&self, kind: &str) -> u64 {
+        let c = &self.counters;
+        let under = if kind == "rate" { c.meant } else { 0 };
+        c.cut + c.answered + c.delayed + c.dropped + c.duplicated + c.corrupted + c.reordered + under
     }
 
     /// Which part of the packets that it is about got past it, because its agent was too slow or could hold no more.

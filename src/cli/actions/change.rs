@@ -44,7 +44,9 @@ impl Change {
         let after = self.changed(item, state)?;
         write_back(&file, &after)?;
         history::refresh_site(&self.place.reports);
-        if !global.quiet {
+        if global.json {
+            output::say(serde_json::to_string_pretty(&after)?);
+        } else if !global.quiet {
             output::say(format_args!("{} is {} now; written into {}", after.id, after.state_words(), file.display()));
         }
         Ok(Exit::Held)

@@ -4,7 +4,7 @@ use crate::{
     cli::output,
     container::{
         ContainerError, RUN_LABEL,
-        docker::{Docker, Ours, Role},
+        docker::{Docker, LOCK, Ours, Role},
     },
     engine::unfinished,
     journal::{RunFolder, read, runner},
@@ -58,9 +58,6 @@ pub struct Made {
     pub running: bool,
     #[serde(skip)]
     id: String,
-    /// A lock that waits for somebody to allow an undo command.
-    #[serde(skip)]
-    asks_first: bool,
 }
 
 impl OpenRun {
@@ -91,10 +88,10 @@ impl Left {
         self.runs.is_empty() && self.made.is_empty()
     }
 
-    /// Runs whose undo command may have to be run and stands in reports of others: their folder is not here.
+    /// Runs that still lock a container, and whose journal cannot be read here: nobody here knows what they left on it.
     pub fn elsewhere(&self, reports: &Path) -> BTreeSet<String> {
-        let asking = self.made.iter().filter(|one| one.asks_first).map(|one| one.run.clone());
-        asking.filter(|run| !reports.join(run).is_dir()).collect()
+        let locking = self.made.iter().filter(|one| one.role == LOCK).map(|one| one.run.clone());
+        locking.filter(|run| read::read(&RunFolder(reports.join(run))).is_err()).collect()
     }
 
     /// Prints it, one line each.
@@ -120,7 +117,7 @@ impl Left {
     /// # Errors
     /// Those of the engine.
     pub async fn remove(&self, docker: &Docker, held: &[String]) -> Result<(), ContainerError> {
-        let mine = |one: &Made| !(one.role == Role::Lock(String::new()).name() && held.contains(&one.run));
+        let mine = |one: &Made| !(one.role == LOCK && held.contains(&one.run));
         let helpers: Vec<&Made> = self.made.iter().filter(|one| one.running).collect();
         if !helpers.is_empty() {
             await_all(docker, LET_GO_WITHIN, |one| helpers.iter().any(|made| made.id == one.id && one.running)).await?;
@@ -134,8 +131,7 @@ impl Left {
 
 impl From<Ours> for Made {
     fn from(one: Ours) -> Made {
-        let asks_first = one.holder.is_some_and(|holder| holder.asks_first);
-        Made { role: one.role.name(), name: one.name, run: one.run, running: one.running, id: one.id, asks_first }
+        Made { role: one.role.name(), name: one.name, run: one.run, running: one.running, id: one.id }
     }
 }
 

@@ -11,6 +11,9 @@ use std::collections::HashMap;
 /// The role of a keeper's container.
 pub const KEEPER: &str = "keeper";
 
+/// The role of a container that is a lock.
+pub const LOCK: &str = "lock";
+
 /// A container of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ours {
@@ -45,7 +48,7 @@ impl Role {
     /// As people read it.
     pub fn name(&self) -> &'static str {
         match self {
-            Role::Lock(_) => "lock",
+            Role::Lock(_) => LOCK,
             Role::Keeper => "keeper",
             Role::Helper => "helper",
         }

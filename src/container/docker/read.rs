@@ -39,6 +39,7 @@ pub(super) fn container(host: &str, answer: ContainerInspectResponse) -> Contain
         restart_policy: restart_policy(&host_config),
         auto_remove: host_config.auto_remove.unwrap_or(false),
         network_mode: host_config.network_mode.clone().unwrap_or_default(),
+        pid_mode: host_config.pid_mode.clone().filter(|mode| mode != "private").unwrap_or_default(),
         ports: ports(&settings, host_config.port_bindings.as_ref()),
         networks: networks(settings, &id),
         limits: limits(&host_config),

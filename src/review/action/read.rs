@@ -108,6 +108,7 @@ compiled!(ID, r"(?i)^[*_`]*(A-[0-9a-f]{8})[*_`]*\s*[:.\-–—]?[*_]*\s*(.*)$");
 compiled!(NAMED, r"^ {0,3}[-*+]\s+([*_]*)([A-Za-z][A-Za-z _]*?)\s*[*_]*\s*:(.*)$");
 compiled!(COMMENT, r"<!--.*?-->");
 compiled!(STATE, r"(?i)^([a-z _-]+?)(?:\s+by\s+(.+)|\s*\((.+)\))?$");
+compiled!(REMARKED, r"^(.+?)\s*\((.+)\)$");
 compiled!(PRIORITY, r"(?is)^(P[0-3])\b\s*(?:[(:,]\s*(.*?)\)?)?$");
 compiled!(EVIDENCE, r"\be\d+\b");
 compiled!(LINKED, r"^\[[^\]]*\]\(\s*<?([^)>\s]+)>?\s*\)$");
@@ -212,7 +213,13 @@ impl ActionItem {
     fn set(&mut self, key: Key, value: &str) -> Result<(), String> {
         let said = optional(value);
         match key {
-            Key::State => (self.state, self.by) = state(value)?,
+            Key::State => {
+                let (state, by, remark) = state(value)?;
+                (self.state, self.by) = (state, by);
+                if state == State::Declined && self.reason.is_none() {
+                    self.reason = remark;
+                }
+            }
             Key::Type => self.aim = one_of("type", value, &Aim::ALL, Aim::name)?,
             Key::Priority => (self.priority, self.priority_why) = priority(value)?,
             Key::Owner => self.owner = said,
@@ -221,7 +228,7 @@ impl ActionItem {
             Key::Finding => self.finding = said.map(|_| found(value)),
             Key::DoneWhen => self.done_when = text(value),
             Key::Verify => self.verify = verify(value),
-            Key::Reason => self.reason = said,
+            Key::Reason => self.reason = said.or(self.reason.take()),
             Key::History => self.history = history(value)?,
         }
         Ok(())
@@ -236,15 +243,23 @@ fn optional(value: &str) -> Option<String> {
     (!NOTHING.contains(&value.to_lowercase().as_str())).then_some(value)
 }
 
-fn state(value: &str) -> Result<(State, Option<String>), String> {
+/// The state, by whom, and what else stands behind a state that says `by` nobody: `declined (it is switched off)`.
+fn state(value: &str) -> Result<(State, Option<String>, Option<String>), String> {
     let value = text(value);
     let parts = STATE.captures(&value);
     let name = parts.as_ref().map_or(value.as_str(), |parts| parts.get(1).map_or("", |m| m.as_str()));
     let name = name.replace(['_', '-'], " ");
     let state = one_of("state", &name, &State::ALL, State::name)?;
-    let by = parts.and_then(|parts| parts.get(2).or(parts.get(3)).map(|m| m.as_str().trim().to_owned()));
-    let by = by.filter(|by| !NOTHING.contains(&by.to_lowercase().as_str()));
-    Ok((state, by))
+    let part = |n: usize| parts.as_ref().and_then(|parts| parts.get(n)).map(|m| m.as_str().trim().to_owned());
+    let said = |text: &String| !NOTHING.contains(&text.to_lowercase().as_str());
+    let (by, remark) = (part(2).filter(said), part(3).filter(said));
+    // `done (claimed)` names nobody.
+    let remark = remark.filter(|text| !["claimed", "reason"].contains(&text.to_lowercase().as_str()));
+    Ok(match by.as_deref().and_then(|by| REMARKED.captures(by)) {
+        Some(parts) if state == State::Declined => (state, Some(parts[1].to_owned()), Some(parts[2].to_owned())),
+        _ if state == State::Declined => (state, by, remark),
+        _ => (state, by.or(remark), None),
+    })
 }
 
 fn priority(value: &str) -> Result<(Priority, String), String> {

@@ -55,6 +55,22 @@ fn an_item_reads_as_people_edit_it() {
 }
 
 #[test]
+fn what_stands_in_brackets_behind_a_state_is_a_reason_or_a_name() {
+    for (state, by, reason) in [
+        ("declined (it is switched off)", None, Some("it is switched off")),
+        ("declined by Ada (it costs too much)", Some("Ada"), Some("it costs too much")),
+        ("declined by Ada", Some("Ada"), None),
+        ("done (claimed)", None, None),
+        ("done (Ada)", Some("Ada"), None),
+        ("done by Ada (SRE)", Some("Ada (SRE)"), None),
+    ] {
+        let (items, troubles) = read(&review(&[item()]).replace("State: proposed", &format!("State: {state}")));
+        let read = (items[0].by.as_deref(), items[0].reason.as_deref());
+        assert_eq!((read, troubles.len()), ((by, reason), 0), "{state}");
+    }
+}
+
+#[test]
 fn spaces_case_bold_and_bullets_do_not_matter() {
     let text = "## **Action Items** ##\r\n\r\n####  **a-3F9A1C2B** - Add *it* by 3 %\r\n\r\n*  **STATE**:   In_Progress by ana\r\n+ **owner:** payments-sre\r\n- due :2026-12-22\r\n- Ticket: [SHOP-12](https://tracker.example/SHOP-12)\r\n- Verify: **Scenario** `a.yaml`,\r\n  criterion `p99 <= 1s`\r\n- priority: p0\r\n- Remark: stays\r\n";
     let (items, troubles) = read(text);

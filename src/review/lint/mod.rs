@@ -106,17 +106,30 @@ fn personal(rule: &Rule, people: &[String]) -> Vec<Regex> {
     words.iter().map(|word| rules::pattern(word)).collect()
 }
 
+/// A text, and where its lines start.
+struct Text<'a> {
+    markdown: &'a str,
+    lines: Vec<usize>,
+}
+
+impl Text<'_> {
+    fn of(markdown: &str) -> Text<'_> {
+        let lines = std::iter::once(0).chain(markdown.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Text { markdown, lines }
+    }
+}
+
 /// Everything that the rules find in a Markdown text, in its order.
 pub fn lint(markdown: &str, options: &Options) -> Vec<Finding> {
-    let document = prose::read(markdown);
+    let (document, text) = (prose::read(markdown), Text::of(markdown));
     let people = people(&document, markdown, options);
-    let context = Context { document: &document, outage: options.outage };
+    let context = Context { document: &document, cites: rules::cites_evidence(&document), outage: options.outage };
     let mut found: Vec<Finding> = COMPILED
         .iter()
         .filter(|compiled| !compiled.rule.off || options.on.iter().any(|id| id == compiled.rule.id))
         .filter(|compiled| !(compiled.rule.unless)(&context))
-        .flat_map(|compiled| apply(compiled, &personal(compiled.rule, &people), &context, markdown))
-        .chain(document.suppressions.iter().filter_map(|suppression| mistaken(suppression, markdown)))
+        .flat_map(|compiled| apply(compiled, &personal(compiled.rule, &people), &context, &text))
+        .chain(document.suppressions.iter().filter_map(|suppression| mistaken(suppression, &text)))
         .collect();
     found.sort_by_key(|finding| (finding.span.start, finding.rule));
     found
@@ -145,7 +158,7 @@ pub fn unknown(id: &str) -> Option<String> {
     Some(format!("there is no rule `{}`; {meant}there is: {}", super::escape::plain(id), ids.join(", ")))
 }
 
-fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, markdown: &str) -> Vec<Finding> {
+fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, text: &Text<'_>) -> Vec<Finding> {
     let Compiled { rule, words, spares } = compiled;
     let in_scope = context.document.blocks.iter().filter(|block| rule.scope.holds(block));
     let open = in_scope.filter(|block| !block.allowed.iter().any(|id| id == rule.id));
@@ -160,7 +173,7 @@ fn apply(compiled: &Compiled, personal: &[Regex], context: &Context<'_>, markdow
             .chain(if rule.spares_quotes { quoted(&block.text) } else { vec![] })
             .collect();
         let kept = places.into_iter().filter(|at| !spared.iter().any(|s| s.start <= at.start && at.end <= s.end));
-        findings.extend(kept.map(|at| finding(rule, block, at, markdown)));
+        findings.extend(kept.map(|at| finding(rule, block, at, text)));
     }
     findings
 }
@@ -172,24 +185,25 @@ fn quoted(text: &str) -> Vec<Range<usize>> {
 }
 
 /// What is the matter with a suppression.
-fn mistaken(suppression: &Suppression, markdown: &str) -> Option<Finding> {
+fn mistaken(suppression: &Suppression, text: &Text<'_>) -> Option<Finding> {
     let id = match suppression.reason {
         false => "suppression-without-reason",
         true if suppression.rules.iter().any(|rule| unknown(rule).is_some()) => "suppression-of-nothing",
         true => return None,
     };
     let rule = RULES.iter().find(|rule| rule.id == id)?;
-    Some(located(rule, suppression.place.clone(), markdown))
+    Some(located(rule, suppression.place.clone(), text))
 }
 
-fn finding(rule: &'static Rule, block: &Block, at: Range<usize>, markdown: &str) -> Finding {
+fn finding(rule: &'static Rule, block: &Block, at: Range<usize>, text: &Text<'_>) -> Finding {
     let trimmed = at.start + (block.text[at.clone()].len() - block.text[at.clone()].trim_start().len());
     let last = block.text[trimmed..at.end].chars().next_back().map_or(1, char::len_utf8);
     let end = block.place(at.end.saturating_sub(last)) + last;
-    located(rule, block.place(trimmed)..end, markdown)
+    located(rule, block.place(trimmed)..end, text)
 }
 
-fn located(rule: &'static Rule, span: Range<usize>, markdown: &str) -> Finding {
+fn located(rule: &'static Rule, span: Range<usize>, text: &Text<'_>) -> Finding {
+    let markdown = text.markdown;
     // A place inside an entity or between two characters belongs to the character before it.
     let floor = |mut at: usize| {
         at = at.min(markdown.len());
@@ -199,12 +213,12 @@ fn located(rule: &'static Rule, span: Range<usize>, markdown: &str) -> Finding {
         at
     };
     let span = floor(span.start)..floor(span.end).max(floor(span.start));
-    let before = &markdown[..span.start];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.lines.partition_point(|start| *start <= span.start);
+    let line_start = text.lines[line - 1];
     Finding {
         rule: rule.id,
         level: rule.level,
-        line: before.matches('\n').count() + 1,
+        line,
         column: markdown[line_start..span.start].chars().count() + 1,
         found: markdown[span.clone()].split_whitespace().collect::<Vec<_>>().join(" "),
         span,

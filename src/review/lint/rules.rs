@@ -68,6 +68,8 @@ impl Scope {
 pub struct Context<'a> {
     /// The whole text.
     pub document: &'a Document,
+    /// Whether it cites evidence anywhere.
+    pub cites: bool,
     /// Whether the measured availability was zero at some time; `None` if nobody knows.
     pub outage: Option<bool>,
 }
@@ -286,7 +288,7 @@ pub static RULES: [Rule; 18] = [
         says: "nobody can tell when this is done",
         instead: "begin with a verb that has an end: add, remove, set, alert on, limit, document",
         words: &[
-            r"^\W*(?:A-[0-9a-f]{8}\W+)?(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
+            r"^\W*(?:A-[0-9a-z]+\W+)?(?:improve|make (?:\w+ ){1,6}better|investigate|look into|ensure|consider|be careful|monitor|review|think about|try)\b",
         ],
         fires: &["Improve monitoring by 10 %.", "Look into the 3 timeouts."],
         rests: &["Add an alert on the error rate above 1 %."],
@@ -312,8 +314,12 @@ pub static RULES: [Rule; 18] = [
         instead: "add the number, the test or the drill that shows it done",
         code: unbounded,
         only_here: "it looks for what is not there, and only among action items",
-        fires: &["Add retries to the client."],
-        rests: &["Add a timeout of 2 s to the client.", "Add retries, until `demo.yaml` passes."],
+        fires: &["Add retries to the client.", "Done when: it is better"],
+        rests: &[
+            "Done when: the drill passes",
+            "Add a timeout of 2 s to the client.",
+            "Add retries, until `demo.yaml` passes.",
+        ],
         ..RULE
     },
     Rule {
@@ -378,6 +384,7 @@ macro_rules! compiled {
     };
 }
 compiled!(BOUNDED, r"\d|\b(?:until|so that|when|once|passes|verified by|fires)\b|\bdrill\b|\btests?\b");
+compiled!(END_STATE, r"^\s*Done when:");
 compiled!(NAMED_LINE, r"^\s*(?:State|Type|Priority|Owner|Due|Ticket|Finding|Verify|Reason|History):");
 compiled!(
     FIGURE,
@@ -402,15 +409,23 @@ fn lonely_factor(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
 
 fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
     // The end state of an item stands in a line of its own below its heading.
-    let bounded =
-        block.kind == Kind::Heading || block.link || block.text.contains(CODE) || BOUNDED.is_match(&block.text);
+    let says = END_STATE.find(&block.text).map_or(block.text.as_str(), |label| &block.text[label.end()..]);
+    let bounded = block.kind == Kind::Heading || block.link || says.contains(CODE) || BOUNDED.is_match(says);
     if bounded { vec![] } else { whole(block) }
+}
+
+/// Whether a text cites evidence at all.
+pub fn cites_evidence(document: &Document) -> bool {
+    document.blocks.iter().any(cites)
+}
+
+fn cites(block: &Block) -> bool {
+    CITED.is_match(&block.text) || block.link && LINKED.is_match(&block.text)
 }
 
 /// Only a text that cites evidence at all can be asked to do so everywhere.
 fn unsourced(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
-    let cites = |block: &Block| CITED.is_match(&block.text) || block.link && LINKED.is_match(&block.text);
-    if block.link || cites(block) || !context.document.blocks.iter().any(cites) {
+    if block.link || cites(block) || !context.cites {
         return vec![];
     }
     FIGURE.find(&block.text).map(|found| found.range()).into_iter().collect()

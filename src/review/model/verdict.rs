@@ -196,6 +196,12 @@ pub fn criterion_reading(look: &Look<'_>, criterion: &Criterion) -> String {
     format!("{}: {measured}{promised}{n}", criterion_name(look, criterion))
 }
 
+/// How many packets a fault was meant for.
+fn met(look: &Look<'_>, fault: crate::event::FaultId) -> u64 {
+    let containers = look.findings.faults.get(fault).into_iter().flat_map(|fault| &fault.containers);
+    containers.filter_map(|on| on.packets.as_ref()).map(|packets| packets.counters.meant).sum()
+}
+
 /// A reason as a sentence.
 pub fn why(look: &Look<'_>, why: &Why) -> String {
     let criterion = |i: &usize| look.findings.criteria.get(*i).map(|c| criterion_reading(look, c)).unwrap_or_default();
@@ -226,6 +232,11 @@ pub fn why(look: &Look<'_>, why: &Why) -> String {
         Why::NoPackets { fault } if look.findings.faults.get(*fault).is_some_and(|f| f.kind == "dns") => format!(
             "{} was in place, and nobody looked up a name that it is about; an application that remembers addresses does not.",
             capital(look.fault_label(*fault))
+        ),
+        Why::NoPackets { fault } if met(look, *fault) > 0 => format!(
+            "{} was in place and met {} packets, and changed none of them.",
+            capital(look.fault_label(*fault)),
+            quantity::count(met(look, *fault))
         ),
         Why::NoPackets { fault } => {
             format!("{} was in place, and no packet that it is about came by.", capital(look.fault_label(*fault)))

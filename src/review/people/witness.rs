@@ -13,7 +13,8 @@ const UP: usize = 3;
 /// # Errors
 /// Why that is not so; for people.
 pub fn verified(by: Option<&str>, item: &str, review: &RunFolder) -> Result<(), String> {
-    let run = by.filter(|by| is_run(by)).ok_or("no run is named that verified it")?;
+    let named = by.map(|by| by.strip_prefix("run ").unwrap_or(by));
+    let run = named.filter(|by| is_run(by)).ok_or("no run is named that verified it")?;
     let folder = beside(review, run).ok_or_else(|| format!("there is no run {run} in the same folder of reports"))?;
     let record = fs::read_to_string(folder.join("followup.md")).unwrap_or_default();
     let row = format!("| {item} |");

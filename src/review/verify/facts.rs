@@ -1,7 +1,7 @@
 //! The figures and verdicts of a line, in their order. Words are people's to change; these are measured.
 
 /// Words that are results as much as any number. In capitals they are those of the banner.
-const RESULTS: [&str; 17] = [
+const RESULTS: [&str; 18] = [
     "HELD",
     "LOW",
     "VIOLATED",
@@ -19,10 +19,18 @@ const RESULTS: [&str; 17] = [
     "broken",
     "proven",
     "unproven",
+    // Recovered by itself.
+    "itself",
 ];
 
 /// And those of a table's cells: what became of a run, and of an alert.
 const OUTCOMES: [&str; 6] = ["complete", "fired", "late", "missing", "forbidden", "unrelated"];
+
+/// Words that are results only where they are denied: `not measured`, `no impact observed`, `no SLO given`.
+const DENIED: [&str; 7] = ["measured", "recovered", "mitigated", "detected", "impact", "SLO", "ledger"];
+
+/// What may be all that stands in a cell.
+const ANSWERS: [&str; 2] = ["yes", "no"];
 
 const NEGATIONS: [&str; 4] = ["not", "no", "never", "nor"];
 
@@ -31,13 +39,23 @@ const OPERATORS: [&str; 5] = ["<=", ">=", "<", ">", "="];
 /// Numbers with what is attached to them and how they are compared, and results, with what denies them: `6,477`,
 /// `22.2ms`, `<=`, `met`, `not met`. Evidence ids are none.
 pub fn facts(line: &str) -> Vec<String> {
-    let row = line.trim_start().starts_with('|');
+    match line.trim_start().strip_prefix('|') {
+        Some(row) => row.split('|').flat_map(|cell| of(cell, true)).collect(),
+        None => of(line, false),
+    }
+}
+
+fn of(line: &str, row: bool) -> Vec<String> {
+    let whole = line.trim_matches(|c: char| c.is_whitespace() || "*_".contains(c));
+    if row && ANSWERS.contains(&whole) {
+        return vec![whole.to_owned()];
+    }
     let words = line.split(|c: char| c.is_whitespace() || "|()*`[];\"".contains(c));
     let words = words.map(|word| word.trim_matches(|c: char| ",.:!?\\_".contains(c))).filter(|word| !word.is_empty());
     let (mut facts, mut denied) = (Vec::new(), false);
     for word in words {
         let result = RESULTS.contains(&word) || row && OUTCOMES.contains(&word);
-        if result && denied {
+        if (result || DENIED.contains(&word)) && denied {
             facts.push(format!("not {word}"));
         } else if result || OPERATORS.contains(&word) || (word.contains(|c: char| c.is_ascii_digit()) && !cited(word)) {
             facts.push(word.to_owned());
@@ -76,7 +94,9 @@ mod tests {
         assert_eq!(facts("Web: 1 of 6,477 (0.015%) failed, as we feared. [e9]"), ["1", "6,477", "0.015%"]);
         assert_eq!(facts("**NOT RECOVERED**"), ["not RECOVERED"]);
         assert_eq!(facts("The alert fired late, and no fire was missing."), [""; 0]);
-        assert_eq!(facts("| `CacheDown` | yes | **late** |"), ["late"]);
+        assert_eq!(facts("| `CacheDown` | yes | **late** |"), ["yes", "late"]);
+        assert_eq!(facts("| data loss | the run | no ledger probe: not measured |"), ["not ledger", "not measured"]);
+        assert_eq!(facts("It came back by itself; what we measured is no surprise."), ["itself"]);
     }
 
     #[test]

@@ -216,7 +216,9 @@ impl Check<'_> {
             Ok(composed) => composed,
             Err(error) => return self.differs(REVIEW, Some(error.line), error.says),
         };
-        for (line, says) in prose::edited(&composed.generated, &super::people::tidy(text)) {
+        let tidy = super::people::tidy(text);
+        let edited = prose::edited(&composed.generated, &tidy);
+        for (line, says) in edited.into_iter().chain(prose::dangling(&composed.generated, &tidy)) {
             self.differs(REVIEW, Some(line), says);
         }
         for conflict in &composed.conflicts {

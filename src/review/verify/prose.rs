@@ -194,9 +194,29 @@ fn finding(line: &str) -> bool {
     line.starts_with("- Finding: ")
 }
 
-/// What of a line is to stay; of a finding all words, for it is a fact as a whole.
+/// What an evidence id stands for: `- <a id="e9"></a>e9: ...`.
+fn evidence(line: &str) -> bool {
+    line.starts_with("- <a id=\"e")
+}
+
+/// Citations of the text that lead nowhere, by their lines.
+pub fn dangling(generated: &str, text: &str) -> Vec<(usize, String)> {
+    let known: BTreeSet<&str> = cited(generated).collect();
+    let lines = text.lines().enumerate();
+    let unknown = lines.flat_map(|(at, line)| cited(line).map(move |id| (at + 1, id)));
+    let unknown = unknown.filter(|(_, id)| !known.contains(id)).take(MOST);
+    unknown.map(|(line, id)| (line, format!("`[{id}]` is no evidence of this run"))).collect()
+}
+
+/// `e12` of `[e12]`.
+fn cited(text: &str) -> impl Iterator<Item = &str> {
+    let inside = text.split('[').skip(1).filter_map(|rest| Some(rest.split_once(']')?.0));
+    inside.filter(|id| id.strip_prefix('e').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())))
+}
+
+/// What of a line is to stay; of a finding all words, for it is a fact as a whole, and so is what evidence there is.
 fn told_by(line: &str) -> Vec<String> {
-    if finding(line) { line.split_whitespace().map(str::to_owned).collect() } else { facts(line) }
+    if finding(line) || evidence(line) { line.split_whitespace().map(str::to_owned).collect() } else { facts(line) }
 }
 
 fn what_differs(lost: &Lost<'_>, new: &New) -> String {
@@ -271,6 +291,13 @@ mod tests {
         told("| met |", "| **not met** |", 19, "generated as `met`, `not met` here");
         told("verdict: \"HELD\"", "verdict: \"VIOLATED\"", 4, "generated as `HELD`, `VIOLATED` here");
         told("hypothesis: \"held\"", "hypothesis: 'violated'", 6, "generated as `held`, `violated` here");
+    }
+
+    #[test]
+    fn a_citation_that_leads_nowhere_is_found() {
+        assert_eq!(dangling(OURS, OURS), []);
+        let text = OURS.replace("[e3]", "[e99] [x] [e]");
+        assert_eq!(dangling(OURS, &text), [(27, "`[e99]` is no evidence of this run".to_owned())]);
     }
 
     #[test]

@@ -376,7 +376,7 @@ static DISK: Shape = Shape {
         TARGET,
         required("path", Form::Leaf(&leaf::PATH), "A folder in the container, on a file system of its own.", "/data"),
         optional("fill", Form::Leaf(&leaf::FILL), "So many bytes more, or until so much of it is used.", "80%"),
-        optional("leave", Form::Leaf(&leaf::BYTES), "Until so much is free.", "1MB"),
+        optional("leave", Form::Leaf(&leaf::LEFT), "Until so much is free.", "1MB"),
     ],
     choice: None,
     pattern: None,

@@ -35,6 +35,7 @@ pub fn container(name: &str) -> Container {
         restart_policy: RestartPolicy { name: "always".into(), max_retries: 0 },
         auto_remove: false,
         network_mode: "shop_default".into(),
+        pid_mode: String::new(),
         networks: BTreeMap::new(),
         ports: vec![],
         limits: Default::default(),
