@@ -469,7 +469,10 @@ fn what_presses_is_decided_on_and_the_rest_may_stay_proposed() {
     run.does("review", &["--status", "in-review", "--by", "Ada"], 0);
     let told = refused(&run, "reviewed");
     assert!(told.contains("is proposed; accept or decline it: Set a timeout") && told.contains("one thing"), "{told}");
+    run.replace("review.md", "Set a timeout of 2 s", "Set a timeout");
     run.replace("review.md", "- Owner: ana", "- State: done by ana");
+    assert!(refused(&run, "reviewed").contains("has no end state; add `- Done when: ...`"));
+    run.replace("review.md", "- State: done by ana", "- State: done by ana\n- Done when: it ends after 2 s");
     run.does("review", &["--status", "reviewed", "--by", "Ada"], 0);
     run.does("review", &["--status", "closed", "--by", "Ada"], 0);
     assert_eq!(run.read("review.md").matches("- State: proposed").count(), 2, "hygiene is carried on");

@@ -265,6 +265,18 @@ fn a_container_is_cut_off_one_network_and_keeps_its_address() {
     assert_eq!(pair.stage.inspect(&pair.web.id).networks, before.networks);
 }
 
+/// All rules of a fault are one message to the kernel.
+#[test]
+fn hundreds_of_peers_are_in_place_at_once() {
+    let mut stage = Drill::new();
+    let web = stage.web("web", "0s:ok");
+    let peers: Vec<String> = (0..150).map(|n| format!("10.90.{n}.0/24")).collect();
+    let fault = format!("delay: {{ target: web, time: 5ms, to: [{}], ports: [80, 443] }}", peers.join(", "));
+    let ran = stage.run(&over(&web, &fault, "300ms"), &[]);
+    ran.expect(6);
+    assert!(ran.output.contains("was in place, and no packet that it is about came by"), "{}", ran.output);
+}
+
 #[test]
 fn when_the_runner_is_killed_its_faults_go_by_themselves() {
     let mut stage = Drill::new();

@@ -11,6 +11,7 @@ pub mod vale;
 use super::action;
 use prose::{Block, Document, Suppression};
 use regex::Regex;
+pub use rules::has_end_state;
 use rules::{Context, ROLES, RULES, Rule};
 use serde::Serialize;
 use std::{ops::Range, sync::LazyLock};

@@ -407,10 +407,15 @@ fn lonely_factor(block: &Block, context: &Context<'_>) -> Vec<Range<usize>> {
     if lonely { whole(block) } else { vec![] }
 }
 
+/// Whether something in it tells when it is done: a number, a test, a drill.
+pub fn has_end_state(text: &str) -> bool {
+    BOUNDED.is_match(text)
+}
+
 fn unbounded(block: &Block, _: &Context<'_>) -> Vec<Range<usize>> {
     // The end state of an item stands in a line of its own below its heading.
     let says = END_STATE.find(&block.text).map_or(block.text.as_str(), |label| &block.text[label.end()..]);
-    let bounded = block.kind == Kind::Heading || block.link || says.contains(CODE) || BOUNDED.is_match(says);
+    let bounded = block.kind == Kind::Heading || block.link || says.contains(CODE) || has_end_state(says);
     if bounded { vec![] } else { whole(block) }
 }
 

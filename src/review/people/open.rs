@@ -146,12 +146,20 @@ fn by_drill(item: &ActionItem, drafted: &[ActionItem]) -> bool {
 fn unsound(item: &ActionItem, by_drill: bool, folder: &RunFolder) -> Option<String> {
     match item.state {
         State::Declined if item.reason.is_none() => Some("is declined without a reason; add `- Reason: ...`".into()),
+        State::Accepted | State::InProgress | State::Done if !ends(item) => Some(
+            "has no end state; add `- Done when: ...` with the number, the test or the drill that shows it done".into(),
+        ),
         State::Verified if by_drill => {
             let wrong = witness::verified(item.by.as_deref(), &item.id, folder).err()?;
             Some(format!("is {}, but {wrong}; `firedrill followup {}` asks a drill", item.state_words(), item.id))
         }
         _ => None,
     }
+}
+
+/// Whether it says when it is done.
+fn ends(item: &ActionItem) -> bool {
+    !item.done_when.is_empty() || lint::has_end_state(&item.title)
 }
 
 /// Why an item keeps its review from being closed: only a drill closes what a drill can verify; the rest takes a name.
