@@ -101,9 +101,9 @@ impl Followup {
     pub fn run(&self, global: &Global) -> anyhow::Result<Exit> {
         let clock = RunClock::start();
         let reports = self.place.read()?;
-        let (mut groups, mut told) = self.groups(&reports)?;
-        let mut loaded = Vec::new();
-        for (path, group) in std::mem::take(&mut groups) {
+        let (chosen, mut told) = self.groups(&reports)?;
+        let (mut groups, mut loaded) = (BTreeMap::new(), Vec::new());
+        for (path, group) in chosen {
             match self.load(&path, global)? {
                 Some(one) => {
                     loaded.push(one);

@@ -190,9 +190,8 @@ impl<'a> World<'a> {
 
     /// The end of a container's first process is the end of all in its process namespace.
     fn ended_with(&self, entry: &FaultEntry, owner: &Injection) -> Option<PlanError> {
-        let mode = format!("container:{}", owner.on.id);
-        let inside = self.all.iter().filter(|one| one.pid_mode == mode && one.state == State::Running);
-        let names: BTreeSet<&str> = inside.map(|one| one.name.as_str()).collect();
+        let inside = self.joined(&owner.on.id, |one| &one.pid_mode);
+        let names: BTreeSet<&str> = inside.iter().map(|one| one.name.as_str()).collect();
         if names.is_empty() || !entry.fault.may_end_it() {
             return None;
         }
@@ -203,8 +202,13 @@ impl<'a> World<'a> {
     }
 
     fn sharing(&self, owner: &str) -> Vec<&'a Container> {
-        let mode = format!("container:{owner}");
-        self.all.iter().filter(|one| one.network_mode == mode && one.state == State::Running).collect()
+        self.joined(owner, |one| &one.network_mode)
+    }
+
+    /// What runs in a namespace of another container.
+    fn joined(&self, owner: &str, mode: impl Fn(&Container) -> &str) -> Vec<&'a Container> {
+        let wanted = format!("container:{owner}");
+        self.all.iter().filter(|one| mode(one) == wanted && one.state == State::Running).collect()
     }
 }
 

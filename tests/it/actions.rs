@@ -5,7 +5,7 @@ use crate::{
     sample,
 };
 use firedrill::review::{
-    action::{self, ActionItem, State},
+    action::{self, ActionItem, State, Verify},
     texts,
 };
 use std::{
@@ -109,6 +109,38 @@ fn a_decision_changes_its_own_lines_only() {
     assert_eq!(reports.item(&id).reason.as_deref(), Some("it goes | away"));
     let (code, text) = reports.run(&["done", "A-00000000"]);
     assert!(code == 2 && text.contains("no review has an action item A-00000000"), "{text}");
+}
+
+#[test]
+fn machines_are_answered_in_json() {
+    let reports = Reports::new();
+    let id = reports.items()[0].id.clone();
+    let (code, said) = reports.run(&["accept", &id, "--owner", "ana", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &said["id"], &said["state"]), (0, &id.into(), &"accepted".into()), "{said}");
+    let mut command = Command::new(FIREDRILL);
+    command.args(["history", "--site", "--json", "--reports"]).arg(reports.folder.path());
+    let site: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    assert!(site["site"].as_str().unwrap().ends_with("index.html"), "{site}");
+}
+
+#[test]
+fn of_what_is_due_one_item_that_cannot_be_asked_keeps_no_other_from_it() {
+    let reports = Reports::new();
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/demo.yaml");
+    let mut text = reports.text();
+    let items = reports.items();
+    for (item, scenario) in items.iter().zip(["nowhere.yaml", here]) {
+        let verify = Verify::Scenario { scenario: scenario.into(), criterion: "recovery: web errors <= 1%".into() };
+        let done = ActionItem { state: State::Done, by: Some("ana".into()), verify, ..item.clone() };
+        text = done.put_into(&text).unwrap();
+    }
+    fs::write(reports.review(), text).unwrap();
+    let mut command = Command::new(FIREDRILL);
+    command.args(["followup", "--due", "--dry-run", "--reports"]).arg(reports.folder.path()).env("NO_COLOR", "1");
+    let (code, said) = told(command.output().unwrap());
+    assert!(code == 2 && said.contains(&format!("{} is verified by nowhere.yaml", items[0].id)), "{said}");
+    assert!(said.contains(&format!("would run {here}")) && said.contains(&items[1].id), "{said}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod history;
 mod hour;
 mod init;
 mod keeper;
+mod layouts;
 mod lint;
 mod load;
 mod looks;

@@ -64,6 +64,21 @@ fn packets_that_an_agent_could_hold_no_more_count_as_past_it() {
     assert!(matches!(whys(&most)[..], [Why::Leaked { fault: 0, share }] if (share - 0.593).abs() < 0.001));
 }
 
+#[test]
+fn a_fault_that_changed_none_of_the_packets_that_it_met_decides_nothing() {
+    let with = |counters: Counters| {
+        let mut stage = Stage::new();
+        let container = API.to_owned();
+        stage.tell(UNDO + 2 * MS, EventKind::AgentUndone { fault: 0, container, counters: Box::new(counters) });
+        stage.analyse()
+    };
+    let met = Counters { hit: 27, seen: 27, meant: 27, ..Counters::default() };
+    assert_eq!(outcome(&with(Counters { dropped: 1, ..met.clone() })), (Word::Held, 0));
+    let untouched = with(met);
+    assert_eq!(outcome(&untouched), (Word::Undecided, 6));
+    assert!(matches!(whys(&untouched)[..], [Why::NoPackets { fault: 0 }]));
+}
+
 /// The pause becomes a kill that is undone by a start.
 fn killed_and_started(stage: &mut Stage) {
     stage.change(|_, kind| match kind {

@@ -229,14 +229,14 @@ pub fn why(look: &Look<'_>, why: &Why) -> String {
             format!("{} was in place, and its target never met it.", capital(look.fault_label(*fault)))
         }
         Why::TouchedNothing => "No fault touched anything.".into(),
-        Why::NoPackets { fault } if look.findings.faults.get(*fault).is_some_and(|f| f.kind == "dns") => format!(
-            "{} was in place, and nobody looked up a name that it is about; an application that remembers addresses does not.",
-            capital(look.fault_label(*fault))
-        ),
         Why::NoPackets { fault } if met(look, *fault) > 0 => format!(
             "{} was in place and met {} packets, and changed none of them.",
             capital(look.fault_label(*fault)),
             quantity::count(met(look, *fault))
+        ),
+        Why::NoPackets { fault } if look.findings.faults.get(*fault).is_some_and(|f| f.kind == "dns") => format!(
+            "{} was in place, and nobody looked up a name that it is about; an application that remembers addresses does not.",
+            capital(look.fault_label(*fault))
         ),
         Why::NoPackets { fault } => {
             format!("{} was in place, and no packet that it is about came by.", capital(look.fault_label(*fault)))

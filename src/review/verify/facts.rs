@@ -65,8 +65,8 @@ fn of(line: &str, row: bool) -> Vec<String> {
     facts
 }
 
-/// `e12`
-fn cited(word: &str) -> bool {
+/// Whether it is an evidence id: `e12`.
+pub fn cited(word: &str) -> bool {
     word.strip_prefix('e').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 

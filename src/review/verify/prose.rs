@@ -2,7 +2,7 @@
 //! by likeness: a sentence may be said in other words, wrapped or moved, as long as its figures stay in their order.
 
 use super::{
-    facts::{facts, parting},
+    facts::{cited, facts, parting},
     front,
 };
 use crate::review::people::{Section, changes, split};
@@ -201,17 +201,17 @@ fn evidence(line: &str) -> bool {
 
 /// Citations of the text that lead nowhere, by their lines.
 pub fn dangling(generated: &str, text: &str) -> Vec<(usize, String)> {
-    let known: BTreeSet<&str> = cited(generated).collect();
+    let known: BTreeSet<&str> = citations(generated).collect();
     let lines = text.lines().enumerate();
-    let unknown = lines.flat_map(|(at, line)| cited(line).map(move |id| (at + 1, id)));
+    let unknown = lines.flat_map(|(at, line)| citations(line).map(move |id| (at + 1, id)));
     let unknown = unknown.filter(|(_, id)| !known.contains(id)).take(MOST);
     unknown.map(|(line, id)| (line, format!("`[{id}]` is no evidence of this run"))).collect()
 }
 
 /// `e12` of `[e12]`.
-fn cited(text: &str) -> impl Iterator<Item = &str> {
+fn citations(text: &str) -> impl Iterator<Item = &str> {
     let inside = text.split('[').skip(1).filter_map(|rest| Some(rest.split_once(']')?.0));
-    inside.filter(|id| id.strip_prefix('e').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())))
+    inside.filter(|id| cited(id))
 }
 
 /// What of a line is to stay; of a finding all words, for it is a fact as a whole, and so is what evidence there is.
